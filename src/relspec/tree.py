@@ -1,0 +1,211 @@
+"""A tree: the read-only input of the compiler. Every read of the repository goes through one of these.
+
+A tree is either a directory (`DirectoryTree`) or a commit (`relspec.gitops.repository.CommitTree`). Paths are
+repository-relative, with `/`, without `.` or `..`. Symbolic links, submodules and Git LFS pointers are refused:
+following one would make the output depend on something outside the tree.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+from relspec.diagnostics import Finding, RelspecError, Where
+
+MAX_FILE = 1024 * 1024
+"""Bytes that one file of a spec may have (1 MiB); larger ones are RS106."""
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+EntryKind = Literal["file", "folder", "link", "other", "missing"]
+
+
+class Tree(Protocol):
+    """What the compiler may ask of a repository."""
+
+    def kind(self, path: str) -> EntryKind:
+        """What lies at a path; `missing` where nothing does. Never follows a link."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file.
+
+        Raises RelspecError: RS240 (missing), RS241 (a link, a submodule, outside the repository), RS106 (too large),
+        RS242 (a Git LFS pointer).
+        """
+
+    def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
+        """The names in a folder with what they are, sorted by name; empty where the folder is missing."""
+
+
+def normalise(path: str, *, origin: Where) -> str:
+    """`path` without `.` and `..`, refused with RS241 where it leaves the repository or is absolute."""
+    if path.startswith("/") or "\\" in path or "\0" in path:
+        raise RelspecError(Finding("RS241", f"{path!r} is not a path inside the repository", origin, PATH_HINT))
+    normal = posixpath.normpath(path)
+    if normal == ".." or normal.startswith("../"):
+        raise RelspecError(Finding("RS241", f"{path!r} leads out of the repository", origin, PATH_HINT))
+    return "" if normal == "." else normal
+
+
+PATH_HINT = "write a path relative to the file that says it, to something inside the repository"
+
+
+def relative(base_file: str, path: str, *, origin: Where) -> str:
+    """The repository path that `path` means when it is written in `base_file`."""
+    if path.startswith("/"):
+        return normalise(path, origin=origin)
+    return normalise(posixpath.join(posixpath.dirname(base_file), path), origin=origin)
+
+
+class DirectoryTree:
+    """A folder on disk. Every component of a path is opened without following links."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).resolve()
+        self._inside = os.path.join(self.root, "")  # noqa: PTH118 - a Path for each file is as dear as opening it
+        self._folders: dict[str, EntryKind] = {"": "folder"}
+
+    def __repr__(self) -> str:
+        return f"DirectoryTree({str(self.root)!r})"
+
+    def _parents_are_folders(self, path: str) -> bool:
+        """Whether each folder above `path` is a real folder: a link among them would lead out of the tree."""
+        parent = posixpath.dirname(path)
+        kind = self._folders.get(parent)
+        if kind is None:
+            kind = self.kind(parent)
+            self._folders[parent] = kind
+        return kind == "folder"
+
+    def kind(self, path: str) -> EntryKind:
+        if path and not self._parents_are_folders(path):
+            return "missing"
+        try:
+            mode = os.lstat(self._inside + path).st_mode
+        except (OSError, ValueError):
+            return "missing"
+        if stat.S_ISREG(mode):
+            return "file"
+        if stat.S_ISDIR(mode):
+            return "folder"
+        return "link" if stat.S_ISLNK(mode) else "other"
+
+    def read(self, path: str) -> bytes:
+        where = Where(path)
+        if not self._parents_are_folders(path):
+            raise RelspecError(self._unreadable(path))
+        try:
+            descriptor = os.open(self._inside + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+                raise RelspecError(self._unreadable(path)) from error
+            raise RelspecError(Finding("RS240", f"{path} can't be read: {error.strerror}", where)) from error
+        status = os.fstat(descriptor)
+        mode = status.st_mode
+        if not stat.S_ISREG(mode):
+            os.close(descriptor)
+            raise RelspecError(
+                Finding("RS240", f"{path} is a folder, not a file", where, "name a file in it, or correct the path")
+                if stat.S_ISDIR(mode)
+                else Finding("RS241", f"{path} is not a regular file", where, "keep a plain file here")
+            )
+        with os.fdopen(descriptor, "rb") as file:
+            # A read of MAX_FILE makes room for it first: ten times as long as the read itself.
+            data = file.read(min(status.st_size, MAX_FILE) + 1)
+            if len(data) > status.st_size:  # it grew meanwhile
+                data += file.read(MAX_FILE + 1 - len(data))
+        return checked(path, data)
+
+    def _unreadable(self, path: str) -> Finding:
+        """Why nothing could be read at `path`: a link on the way, or nothing there."""
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            prefix = "/".join(parts[:depth])
+            if (self.root / prefix).is_symlink():
+                return Finding(
+                    "RS241", f"{prefix} is a symbolic link", Where(path), "replace the link by the file itself"
+                )
+        return Finding("RS240", f"there is no file {path}", Where(path), "create it, or correct the path")
+
+    def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
+        if self.kind(folder) != "folder":
+            return []
+        found: list[tuple[str, EntryKind]] = []
+        with os.scandir(self._inside + folder) as scan:
+            for entry in scan:
+                if entry.is_symlink():
+                    found.append((entry.name, "link"))
+                elif entry.is_dir(follow_symlinks=False):
+                    found.append((entry.name, "folder"))
+                else:
+                    found.append((entry.name, "file" if entry.is_file(follow_symlinks=False) else "other"))
+        found.sort()
+        return found
+
+
+class MemoryTree:
+    """Files given as a mapping of path to bytes: for tests, and for trees that nobody has committed."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+
+    def kind(self, path: str) -> EntryKind:
+        if path in self.files:
+            return "file"
+        prefix = path + "/" if path else ""
+        return "folder" if any(name.startswith(prefix) for name in self.files) else "missing"
+
+    def read(self, path: str) -> bytes:
+        if path not in self.files:
+            if self.kind(path) == "folder":
+                raise RelspecError(
+                    Finding(
+                        "RS240",
+                        f"{path} is a folder, not a file",
+                        Where(path),
+                        "name a file in it, or correct the path",
+                    )
+                )
+            raise RelspecError(
+                Finding("RS240", f"there is no file {path}", Where(path), "create it, or correct the path")
+            )
+        return checked(path, self.files[path])
+
+    def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
+        prefix = folder + "/" if folder else ""
+        found: dict[str, EntryKind] = {}
+        for name in self.files:
+            if name.startswith(prefix):
+                head, _, rest = name[len(prefix) :].partition("/")
+                found[head] = "folder" if rest else "file"
+        return sorted(found.items())
+
+
+def checked(path: str, data: bytes) -> bytes:
+    """`data`, unless it is larger than a spec may be or only points at a Git LFS object."""
+    if len(data) > MAX_FILE:
+        raise RelspecError(
+            Finding("RS106", f"{path} is larger than 1 MiB", Where(path), "split it, or keep the data outside the spec")
+        )
+    if data.startswith(LFS_POINTER):
+        raise RelspecError(
+            Finding("RS242", f"{path} is a Git LFS pointer", Where(path), "keep files that a spec reads out of Git LFS")
+        )
+    return data
+
+
+def walk(tree: Tree, folder: str) -> Iterator[str]:
+    """Every file below a folder, as repository paths, in sorted order. Links are refused with RS241."""
+    for name, kind in tree.entries(folder):
+        path = f"{folder}/{name}" if folder else name
+        if kind == "folder":
+            yield from walk(tree, path)
+        elif kind == "file":
+            yield path
+        else:
+            raise RelspecError(Finding("RS241", f"{path} is a symbolic link", Where(path), "replace it by the file"))
