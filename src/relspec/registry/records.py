@@ -1,0 +1,180 @@
+"""The registry of a tree: `<model>@<version or alias>` to the immutable record of a version.
+
+registry/<model>/model.yaml       aliases, lifecycle, quarantine: changes over time
+registry/<model>/<version>.yaml   one version: never edited, never deleted
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.loader import Loader
+from relspec.registry.versions import parse_version
+from relspec.spec.registry import Model, ModelVersion, Quarantine
+
+FOLDER = "registry"
+Lifecycle = Literal["candidate", "available", "deprecated", "archived"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model reference that was looked up: the exact version, however it was named."""
+
+    name: str
+    version: str
+    alias: str | None
+    record: ModelVersion
+    model: Model
+    file: str
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """Where the version stands, as model.yaml says."""
+        return (self.model.lifecycle or {}).get(self.version, "available")
+
+    @property
+    def quarantine(self) -> Quarantine | None:
+        """The quarantine that is in force, if there is one."""
+        entry = (self.model.quarantine or {}).get(self.version)
+        return entry if entry is not None and entry.lifted is None else None
+
+    @property
+    def reports(self) -> str:
+        """What the live server calls this version: a glob."""
+        return self.record.reports or self.version
+
+    def field(self, name: str) -> str | None:
+        """The value of `{model: name}`; None where the record does not say it."""
+        record = self.record
+        artifact = record.artifact
+        fields = {
+            "name": self.name,
+            "version": self.version,
+            "reference": (artifact.reference or artifact.uri.removeprefix("oci://")) if artifact else None,
+            "uri": artifact.uri if artifact else None,
+            "digest": artifact.digest if artifact else None,
+            "dataSnapshot": record.data.snapshot if record.data else None,
+            "codeCommit": record.code.commit if record.code else None,
+        }
+        return fields[name]
+
+
+class Registry:
+    """The models of one tree, each read when it is first asked for."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._models: dict[str, Model] = {}
+        self._records: dict[tuple[str, str], ModelVersion] = {}
+        self._resolved: dict[str, ResolvedModel] = {}
+
+    def models(self) -> tuple[str, ...]:
+        """The names of all models, sorted."""
+        return tuple(name for name, kind in self._loader.tree.entries(FOLDER) if kind == "folder")
+
+    def versions(self, model: str) -> tuple[str, ...]:
+        """The versions that have a record, sorted by name."""
+        return tuple(
+            name.removesuffix(".yaml")
+            for name, kind in self._loader.tree.entries(f"{FOLDER}/{model}")
+            if kind == "file" and name.endswith(".yaml") and name != "model.yaml"
+        )
+
+    def model(self, name: str) -> Model:
+        """model.yaml of `name`. Raises RelspecError with what is wrong with it."""
+        if name not in self._models:
+            path = model_file(name)
+            model = Model.model_validate(self._loader.document(path, Model, "Model"))
+            problems = tuple(self._model_misfits(model, name, path))
+            if problems:
+                raise RelspecError(*problems)
+            self._models[name] = model
+        return self._models[name]
+
+    def record(self, model: str, version: str) -> ModelVersion:
+        """The record of an exact version. Raises RelspecError with what is wrong with it."""
+        if (model, version) not in self._records:
+            path = record_file(model, version)
+            record = ModelVersion.model_validate(self._loader.document(path, ModelVersion, "ModelVersion"))
+            problems = tuple(self._record_misfits(record, model, version, path))
+            if problems:
+                raise RelspecError(*problems)
+            self._records[model, version] = record
+        return self._records[model, version]
+
+    def resolve(self, reference: str, where: Where) -> ResolvedModel:
+        """`<model>@<version or alias>`, written at `where`. Raises RelspecError: RS201, RS203."""
+        known_model = self._resolved.get(reference)
+        if known_model is not None:
+            return known_model
+        name, _, word = reference.partition("@")
+        if self._loader.tree.kind(model_file(name)) != "file":
+            others = tuple(other for other in self.models() if other != name)
+            create = f"create {model_file(name)}"
+            hint = create if len(others) < len(self.models()) else _did_you_mean(name, others, create)
+            raise RelspecError(Finding("RS201", f"there is no model {name}", where, hint))
+        model = self.model(name)
+        aliases = model.aliases or {}
+        version = aliases.get(word, word)
+        if self._loader.tree.kind(record_file(name, version)) != "file":
+            known = (*self.versions(name), *sorted(aliases))
+            hint = _did_you_mean(word, known, f"known: {', '.join(known)}" if known else "register a version first")
+            raise RelspecError(Finding("RS203", f"{name} has no version or alias {word}", where, hint))
+        alias = word if word in aliases else None
+        found = ResolvedModel(name, version, alias, self.record(name, version), model, record_file(name, version))
+        self._resolved[reference] = found
+        return found
+
+    def _model_misfits(self, model: Model, name: str, path: str) -> Iterator[Finding]:
+        """What model.yaml says that does not fit its folder."""
+        if model.name is not None and model.name != name:
+            message = f"this model lies in {FOLDER}/{name}"
+            yield Finding("RS214", message, Where(path, ("name",)), f"write name: {name}")
+        versions = self.versions(name)
+        for alias, version in (model.aliases or {}).items():
+            if alias in versions:
+                where = Where(path, ("aliases", alias), "key")
+                yield Finding("RS215", f"{alias} is a version; an alias needs another name", where, "rename the alias")
+            if version not in versions:
+                message = f"alias {alias} points at {version}, which has no record"
+                hint = _did_you_mean(version, versions, f"create {record_file(name, version)}")
+                yield Finding("RS203", message, Where(path, ("aliases", alias)), hint)
+        listed = [("lifecycle", version) for version in model.lifecycle or {}]
+        listed += [("quarantine", version) for version in model.quarantine or {}]
+        for field, version in listed:
+            if version not in versions:
+                hint = _did_you_mean(version, versions, f"create {record_file(name, version)}")
+                yield Finding("RS203", f"{version} has no record", Where(path, (field, version), "key"), hint)
+
+    def _record_misfits(self, record: ModelVersion, model: str, version: str, path: str) -> Iterator[Finding]:
+        """What a record says that does not fit its path, or its model's way of counting versions."""
+        if record.model != model:
+            message = f"this record lies in {FOLDER}/{model}"
+            yield Finding("RS215", message, Where(path, ("model",)), f"write model: {model}")
+        if record.version != version:
+            message = f"this record's file is called {version}.yaml"
+            yield Finding("RS215", message, Where(path, ("version",)), f'write version: "{version}"')
+        scheme = self.model(model).versioning
+        if parse_version(version, scheme) is None:
+            message = f"{version} is not a {scheme} version"
+            hint = "rename the record, or change versioning in model.yaml"
+            yield Finding("RS216", message, Where(path, ("version",)), hint)
+
+
+def model_file(model: str) -> str:
+    """Where a model's changing facts lie."""
+    return f"{FOLDER}/{model}/model.yaml"
+
+
+def record_file(model: str, version: str) -> str:
+    """Where a version's record lies."""
+    return f"{FOLDER}/{model}/{version}.yaml"
+
+
+def _did_you_mean(word: str, known: Sequence[str], otherwise: str) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else otherwise

@@ -1,0 +1,316 @@
+"""A document checked against its model: every problem at once, in our own words.
+
+pydantic says what is wrong and where; here its error types become codes and sentences, and its locations become paths
+into the document (a location also names the branches of unions, which are no part of a document).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from relspec.diagnostics import Finding, Part, Path, Where
+from relspec.spec.quantities import DURATION, MEMORY
+
+TYPE_WORDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "float_type": "a number",
+    "none_required": "null",
+}
+"""pydantic's error types that mean "another kind of value was expected", in words."""
+
+
+OF_THE_WHOLE = frozenset({"RS125", "RS129", "RS301", "RS304", "RS305", "RS444"})
+"""Codes of models that compare their fields with each other: only all layers together can break them."""
+
+
+def validate(
+    model: type[BaseModel], data: Any, file: str, *, merges: Callable[[Path], bool] = lambda _: False
+) -> tuple[Finding, ...]:
+    """What is wrong with `data`, the content of `file`; nothing where it fits `model`.
+
+    One finding a place: where a union was tried branch by branch, the branch that came furthest speaks. `merges` says
+    what other layers may complete: there, what is missing or null is not yet wrong.
+    """
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        return findings_of(error, model, data, partial(Where, file), merges)
+    return ()
+
+
+def findings_of(
+    error: ValidationError,
+    model: type[BaseModel],
+    data: Any,
+    locate: Callable[[Path, Part], Where],
+    merges: Callable[[Path], bool] = lambda _: False,
+) -> tuple[Finding, ...]:
+    """pydantic's `error` about `data` as findings; `locate` says where a path of `data` was written."""
+    problems = [
+        (document_path(item["loc"], data, missing=item["type"] == "missing"), item)
+        for item in error.errors(include_url=False)
+    ]
+    found: dict[tuple[Path, str], Finding] = {}
+    for path, item in problems:
+        if item["type"] in TYPE_WORDS and _another_branch_came_further(path, item, problems):
+            continue
+        if _others_may_complete(path, item, merges):
+            continue
+        finding = _finding(path, item, model, problems, locate)
+        found.setdefault((finding.where.path, finding.code), finding)
+    return tuple(found.values())
+
+
+def document_path(location: Sequence[str | int], data: Any, *, missing: bool) -> Path:
+    """`location` without the names of union branches: only the steps that lead somewhere in `data`.
+
+    `missing` says that the last step is a field that should be there.
+    """
+    path: list[str | int] = []
+    node = data
+    for index, step in enumerate(location):
+        if isinstance(node, Mapping):
+            if step == "[key]":
+                break
+            if step in node:
+                path.append(step)
+                node = node[step]
+            elif missing and index == len(location) - 1:
+                path.append(step)
+        elif isinstance(node, list) and isinstance(step, int) and step < len(node):
+            path.append(step)
+            node = node[step]
+    return tuple(path)
+
+
+def _others_may_complete(path: Path, item: Any, merges: Callable[[Path], bool]) -> bool:
+    """Whether a problem of one layer may be none of all layers together."""
+    if item["type"] == "missing":
+        return merges(path)
+    if item["type"] in OF_THE_WHOLE and isinstance(item["input"], Mapping):
+        return merges((*path, ""))
+    return item["input"] is None and item["type"] != "extra_forbidden" and merges(path)
+
+
+def _another_branch_came_further(path: Path, item: Any, problems: Sequence[tuple[Path, Any]]) -> bool:
+    """Whether a problem at this place, or below it, says more than "wrong kind of value"."""
+    return any(
+        other[: len(path)] == path and (len(other) > len(path) or problem["type"] not in TYPE_WORDS)
+        for other, problem in problems
+        if problem is not item
+    )
+
+
+def _finding(
+    path: Path,
+    item: Any,
+    model: type[BaseModel],
+    problems: Sequence[tuple[Path, Any]],
+    locate: Callable[[Path, Part], Where],
+) -> Finding:
+    kind: str = item["type"]
+    context: Mapping[str, Any] = item.get("ctx") or {}
+    message, _, hint = item["msg"].partition("\n")
+    message = message.replace("{value}", _quoted(str(item["input"])))
+    hint = context.get("hint", hint)
+    if kind == "extra_forbidden":
+        return _unknown_key(path, item, model, locate)
+    if kind == "missing":
+        return Finding(
+            "RS121", f"{name_of(path[:-1])} needs {path[-1]}", locate(path[:-1], "key"), f"add {path[-1]}: …"
+        )
+    if kind in TYPE_WORDS:
+        wanted = sorted(
+            {TYPE_WORDS[other["type"]] for place, other in problems if place == path and other["type"] in TYPE_WORDS}
+        )
+        return wrong_type(path, item["input"], wanted, locate, _units(model, path))
+    if kind.startswith("RS"):
+        if "key" in context:
+            return Finding(kind, message, locate((*path, context["key"]), "key"), hint)
+        in_key = item["loc"] and item["loc"][-1] == "[key]"
+        return Finding(
+            kind,
+            f"{name_of(path)}: {message}" if path and not in_key else message,
+            locate(path, "key" if in_key else "value"),
+            hint,
+        )
+    return _value_not_allowed(path, item, context, locate)
+
+
+def _unknown_key(path: Path, item: Any, model: type[BaseModel], locate: Callable[[Path, Part], Where]) -> Finding:
+    key = str(path[-1])
+    known = keys_at(model, path[:-1])
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    branch = str(item["loc"][-2]) if len(item["loc"]) > 1 else ""
+    if (elsewhere := _elsewhere(path, item["input"])) is not None:
+        hint = elsewhere
+    elif key in known:
+        hint = f"remove it: it does not go with {branch.strip('{}')}" if branch.startswith("{") else "remove it"
+    elif close:
+        hint = f"did you mean {close[0]}?"
+    elif known:
+        hint = "known here: " + ", ".join(known)
+    else:
+        hint = "remove it"
+    return Finding("RS120", f"{name_of(path[:-1])} has no field {_quoted(key)}", locate(path, "key"), hint)
+
+
+def _elsewhere(path: Path, value: Any) -> str | None:
+    """What to do with a field that belongs somewhere else, of those that people write."""
+    parent, key = (path[-2] if len(path) > 1 else ""), path[-1]
+    above = path[-3] if len(path) > 2 else ""
+    if key == "gpu" and "services" in (above, parent):
+        return f"write resources: {{gpu: {value if isinstance(value, int) else 1}}}"
+    if (parent, key) == ("pause", "duration"):
+        return f"write pause: {value}"
+    if key in ("strategy", "routing", "targets") and (parent == "candidate" or above == "variants"):
+        return f"write {key} on the service itself: it holds for all of its versions"
+    return None
+
+
+UNITS = {DURATION: "s", MEMORY: "Mi"}
+"""The unit that a bare number of a quantity most likely means."""
+
+
+def _units(model: type[BaseModel], path: Path) -> str:
+    """The unit that the field at `path` takes; empty where it is no quantity."""
+    return next((UNITS[node["pattern"]] for node in nodes_at(model, path) if node.get("pattern") in UNITS), "")
+
+
+def wrong_type(
+    path: Path, value: Any, wanted: Sequence[str], locate: Callable[[Path, Part], Where], unit: str = ""
+) -> Finding:
+    """RS104: a value of another kind than `wanted`, with the way to write it; `unit` is that of a quantity."""
+    hint = f"write {' or '.join(wanted)}"
+    if unit and isinstance(value, int) and not isinstance(value, bool):
+        hint = f"write {value}{unit}"
+    elif "text" in wanted and isinstance(value, bool | int | float):
+        hint = "write {source} in quotes"
+    if value is None:
+        hint = "remove the entry, or give it a value"
+    return Finding(
+        "RS104", f"{name_of(path)} must be {' or '.join(wanted)}, not {kind_of(value)}", locate(path, "value"), hint
+    )
+
+
+def _value_not_allowed(
+    path: Path, item: Any, context: Mapping[str, Any], locate: Callable[[Path, Part], Where]
+) -> Finding:
+    """RS122 and its like: the right kind of value, but not one of those allowed."""
+    kind = item["type"]
+    in_key = bool(item["loc"]) and item["loc"][-1] == "[key]"
+    name = _quoted(str(item["input"])) if in_key else name_of(path)
+    part: Part = "key" if in_key else "value"
+    if kind == "literal_error":
+        allowed = context["expected"].replace("'", "")
+        return Finding("RS122", f"{name} is not one of {allowed}", locate(path, part), f"write one of {allowed}")
+    bounds = {
+        "greater_than_equal": ("at least", "ge"),
+        "less_than_equal": ("at most", "le"),
+    }
+    if kind in bounds:
+        word, key = bounds[kind]
+        return Finding(
+            "RS126",
+            f"{name} must be {word} {context[key]}",
+            locate(path, part),
+            f"write a number {word} {context[key]}",
+        )
+    lengths = {
+        "string_too_long": "max_length",
+        "string_too_short": "min_length",
+        "too_long": "max_length",
+        "too_short": "min_length",
+    }
+    if kind in lengths:
+        word = "longer" if kind.endswith("long") else "shorter"
+        limit = context[lengths[kind]]
+        hint = "shorten it" if word == "longer" else "give it a value, or remove the field"
+        return Finding("RS122", f"{name} must not be {word} than {limit}", locate(path, part), hint)
+    if kind == "string_pattern_mismatch":
+        return Finding(
+            "RS122",
+            f"{name} has a form that is not allowed here",
+            locate(path, part),
+            f"it must match {context['pattern']}",
+        )
+    return Finding("RS122", f"{name}: {item['msg']}", locate(path, part), "see the field's description: relspec schema")
+
+
+def name_of(path: Path) -> str:
+    """How a sentence calls the node at `path`: its last two steps at most."""
+    if not path:
+        return "the document"
+    return ".".join(str(step) for step in path[-2:]) if isinstance(path[-1], int) else str(path[-1])
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int):
+        return "a whole number"
+    if isinstance(value, float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    return "a list" if isinstance(value, list) else "a map"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text if len(text) <= 60 else text[:57] + "..."}"'
+
+
+@cache
+def json_schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The JSON Schema of a model, with its YAML names."""
+    return model.model_json_schema(by_alias=True)
+
+
+def keys_at(model: type[BaseModel], path: Path) -> list[str]:
+    """The keys that the language knows at `path`, from the model's own JSON Schema."""
+    keys = {key: None for node in nodes_at(model, path) for key in node.get("properties", {})}
+    return list(keys)
+
+
+def nodes_at(model: type[BaseModel], path: Path) -> list[Mapping[str, Any]]:
+    """The parts of the model's JSON Schema that describe the node at `path`, one for each branch of a union."""
+    schema = json_schema(model)
+    nodes: list[Mapping[str, Any]] = [schema]
+    for step in path:
+        nodes = [child for node in _resolved(nodes, schema) for child in _children(node, step)]
+    return _resolved(nodes, schema)
+
+
+def _resolved(nodes: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    for node in nodes:
+        if "$ref" in node:
+            found += _resolved([schema["$defs"][node["$ref"].rpartition("/")[2]]], schema)
+        elif "anyOf" in node or "oneOf" in node:
+            found += _resolved(node.get("anyOf", node.get("oneOf", [])), schema)
+        else:
+            found.append(node)
+    return found
+
+
+def _children(node: Mapping[str, Any], step: str | int) -> list[Mapping[str, Any]]:
+    if isinstance(step, int):
+        return [node["items"]] if "items" in node else []
+    if step in node.get("properties", {}):
+        return [node["properties"][step]]
+    patterns = list(node.get("patternProperties", {}).values())
+    extra = node.get("additionalProperties")
+    return patterns + ([extra] if isinstance(extra, dict) else [])
