@@ -1,0 +1,1 @@
+"""What relspec writes: Docker Compose, Helm values, Argo Rollouts."""

@@ -1,0 +1,1 @@
+"""The Docker Compose target: compose.yaml and the conf of each router."""
