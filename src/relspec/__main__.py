@@ -1,0 +1,5 @@
+"""`python -m relspec`."""
+
+from relspec.cli import main
+
+main()

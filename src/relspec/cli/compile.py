@@ -1,0 +1,161 @@
+"""`relspec compile`: from specs to the files that are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from relspec.cli.session import Session, format_option, releases_argument, report
+from relspec.compiler import Compiled, Compiler
+from relspec.diagnostics import Diagnostic, Kind, Severity
+from relspec.reporters import json
+from relspec.reporters.text import counted, printable
+from relspec.workspace import Changes, apply, compare, compare_tree, select
+
+EXAMPLES = """\b
+Examples:
+  relspec compile                                   every release, into rendered/
+  relspec compile --check                           exit 1 where an output is out of date
+  relspec compile --out build production/movie-recs
+  relspec compile --at HEAD~1 --target helm --stdout production/modelkit-demo > values-rollback.yaml
+"""
+
+
+@click.command("compile", epilog=EXAMPLES)
+@releases_argument
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 and name the outputs that differ.")
+@click.option("--at", "revision", metavar="REV", help="Compile a commit; with --out, --stdout or --check.")
+@click.option("--out", "folder", metavar="DIR", help="Write below DIR instead of the output folder.")
+@click.option("--stdout", "to_stdout", is_flag=True, help="Print the outputs.")
+@click.option(
+    "--target", "targets", multiple=True, type=click.Choice(["compose", "helm", "rollouts"]), help="Only this target."
+)
+@format_option
+@click.pass_obj
+def command(
+    directory: str,
+    releases: tuple[str, ...],
+    *,
+    check: bool,
+    revision: str | None,
+    folder: str | None,
+    to_stdout: bool,
+    targets: tuple[str, ...],
+    form: str,
+) -> int:
+    """Compile releases into the files that are deployed."""
+    if sum((check, folder is not None, to_stdout)) > 1:
+        raise click.UsageError("--check, --out and --stdout exclude each other.")
+    if revision is not None and not (check or folder is not None or to_stdout):
+        raise click.UsageError("--at needs --out, --stdout or --check: a commit is not compiled over the work tree.")
+    session = Session(directory)
+    tree = session.tree(revision)
+    compiler = Compiler(tree, any_edition=revision is not None)
+    places = select(compiler.found, session.words(releases), session.prefix) if releases else None
+    compiled = compiler.compile(places, targets or None)
+    diagnostics = tuple(_as_compile_says(diagnostic) for diagnostic in compiled.diagnostics)
+    if form == "text" or compiled.stopped:
+        report(diagnostics, len(compiled.releases), form, tree)
+    if compiled.stopped:
+        click.echo("nothing was written", err=True)
+        return 3 if compiled.crashed else 1
+    if to_stdout:
+        click.echo(_joined(compiled.files), nl=False)
+        return 0
+    scope = _scope(compiled, whole=places is None and folder is None, targets=targets)
+    if revision is not None and check:
+        changes = compare_tree(tree, compiled.files, scope)
+    elif folder is None:
+        changes = compare(session.root, compiled.files, scope)
+    else:
+        return _written_elsewhere(session, Path(directory, folder), compiled, scope, form, diagnostics)
+    if check:
+        return _checked(changes, compiled, diagnostics, form)
+    apply(session.root, compiled.files, changes)
+    _say(changes, compiled, diagnostics, form)
+    return 0
+
+
+def _scope(compiled: Compiled, *, whole: bool, targets: tuple[str, ...]) -> list[str]:
+    """The folders that hold nothing of ours but what was compiled now."""
+    if whole and not targets:
+        return [compiled.output]
+    folders = [f"{compiled.output}/{release.place.id}" for release in compiled.releases]
+    return [f"{folder}/{target}" for folder in folders for target in targets] if targets else folders
+
+
+def _written_elsewhere(
+    session: Session,
+    folder: Path,
+    compiled: Compiled,
+    scope: list[str],
+    form: str,
+    diagnostics: tuple[Diagnostic, ...],
+) -> int:
+    """`--out`: the same files below another folder, which is never the repository nor around it."""
+    root = folder.resolve()
+    if root == session.root or root in session.root.parents:
+        raise click.UsageError(f"--out {folder} is the repository or holds it; name a folder for the outputs alone.")
+    root.mkdir(parents=True, exist_ok=True)
+    cut = len(compiled.output) + 1
+    files = {path[cut:]: data for path, data in compiled.files.items()}
+    changes = compare(root, files, [path[cut:] for path in scope])
+    apply(root, files, changes)
+    _say(changes, compiled, diagnostics, form)
+    return 0
+
+
+def _as_compile_says(diagnostic: Diagnostic) -> Diagnostic:
+    """Policy, safety and quarantine are warnings here: `check` is the gate, and a stale revert must compile."""
+    if diagnostic.severity is Severity.ERROR and diagnostic.kind is not Kind.STRUCTURE:
+        return replace(diagnostic, severity=Severity.WARNING)
+    return diagnostic
+
+
+def _joined(files: Mapping[str, bytes]) -> str:
+    """One file as it is; several one after the other, each under its path."""
+    texts = {path: data.decode() for path, data in sorted(files.items())}
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "---\n".join(f"# {path}\n{text}" for path, text in texts.items())
+
+
+def _checked(changes: Changes, compiled: Compiled, diagnostics: tuple[Diagnostic, ...], form: str) -> int:
+    if form == "json":
+        stale = [_stale(path, "out of date", compiled) for path in changes.written]
+        stale += [_stale(path, "no longer compiled", compiled) for path in changes.removed]
+        click.echo(json.report((*diagnostics, *stale), len(compiled.releases)), nl=False)
+        return 1 if changes else 0
+    for path in changes.written:
+        click.echo(f"out of date: {printable(path)}")
+    for path in changes.removed:
+        click.echo(f"no longer compiled: {printable(path)}")
+    if changes:
+        click.echo("error RS601: outputs are out of date", err=True)
+        click.echo("    help: relspec compile && git add -A " + compiled.output, err=True)
+        return 1
+    click.echo(f"{counted(len(compiled.files), 'output')} of {counted(len(compiled.releases), 'release')} up to date")
+    return 0
+
+
+def _stale(path: str, what: str, compiled: Compiled) -> Diagnostic:
+    hint = f"relspec compile && git add -A {compiled.output}"
+    return Diagnostic("RS601", Severity.ERROR, Kind.STRUCTURE, path, None, f"this output is {what}", hint)
+
+
+def _say(changes: Changes, compiled: Compiled, diagnostics: tuple[Diagnostic, ...], form: str) -> None:
+    if form == "json":
+        click.echo(json.report(diagnostics, len(compiled.releases)), nl=False)
+        return
+    for path in changes.written:
+        click.echo(f"wrote {printable(path)}")
+    for path in changes.removed:
+        click.echo(f"removed {printable(path)}")
+    same = len(compiled.files) - len(changes.written)
+    click.echo(
+        f"{counted(len(compiled.releases), 'release')}: {counted(len(changes.written), 'output')} written, "
+        f"{same} unchanged, {len(changes.removed)} removed"
+    )

@@ -1,0 +1,103 @@
+"""What most verbs begin and end with: the repository that is meant, and the report of what was found."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from relspec.diagnostics import Diagnostic, RelspecError, Severity
+from relspec.discovery import discover
+from relspec.loader import Loader
+from relspec.reporters import json, text
+from relspec.tree import DirectoryTree, Tree
+from relspec.workspace import find_root
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def format_option(function: Function) -> Function:
+    """`--format text|json`."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How to report.",
+    )(function)
+
+
+def releases_argument(function: Function) -> Function:
+    """Releases as ids, globs or paths."""
+    return click.argument("releases", nargs=-1, metavar="[RELEASE]...", shell_complete=complete_releases)(function)
+
+
+def complete_releases(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The ids that begin as typed, found from folders alone; files and folders where none does, for a path will do."""
+    try:
+        root = find_root(Path(str(context.find_root().params.get("directory") or ".")))
+        tree = DirectoryTree(root)
+        ids = [place.id for place in discover(tree, Loader(tree)).releases]
+    except (RelspecError, OSError):
+        ids = []
+    matching = [CompletionItem(name) for name in ids if name.startswith(incomplete)]
+    return matching or [CompletionItem(incomplete, type="file")]
+
+
+class Session:
+    """The repository around a folder."""
+
+    def __init__(self, directory: str) -> None:
+        self.start = Path(directory).resolve()
+        self.root = find_root(self.start)
+
+    @property
+    def prefix(self) -> str:
+        """The folder that was started in, below the root."""
+        relative = self.start.relative_to(self.root).as_posix()
+        return "" if relative == "." else relative
+
+    def words(self, words: Sequence[str]) -> list[str]:
+        """Releases as they were typed, with absolute paths as seen from where it started."""
+        return [os.path.relpath(word, self.start) if Path(word).is_absolute() else word for word in words]
+
+    def tree(self, revision: str | None = None) -> Tree:
+        """The work tree, or the tree of a revision."""
+        if revision is None:
+            return DirectoryTree(self.root)
+        from relspec.gitops.repository import Repository
+
+        return Repository(self.root).tree(revision)
+
+
+def report(diagnostics: Sequence[Diagnostic], releases: int, form: str, tree: Tree) -> None:
+    """Prints diagnostics: text to stderr, json to stdout."""
+    if form == "json":
+        click.echo(json.report(diagnostics, releases), nl=False)
+        return
+
+    def source(file: str) -> str | None:
+        try:
+            return tree.read(file).decode("utf-8-sig", "replace")
+        except RelspecError:
+            return None
+
+    click.echo(text.report(diagnostics, source, colour=wants_colour()), err=True, nl=False)
+
+
+def wants_colour() -> bool:
+    """Colour on a terminal only, unless NO_COLOR or FORCE_COLOR say otherwise."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+
+
+def failed(diagnostics: Sequence[Diagnostic]) -> bool:
+    """Whether there is an error among them."""
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)

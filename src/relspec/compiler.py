@@ -1,0 +1,321 @@
+"""The compiler: a pure function of a tree.
+
+    tree -> documents -> spec models -> resolved releases -> rules -> targets -> parsed output -> checked -> bytes
+
+No clock, host, commit, network, hash order or locale reaches an output. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from relspec.catalogue import CATALOGUE
+from relspec.diagnostics import Diagnostic, Finding, Kind, RelspecError, Severity, Where
+from relspec.discovery import Found, Place, discover
+from relspec.emit import emit_documents
+from relspec.loader import Loader
+from relspec.lock import check_edition
+from relspec.lock import read as read_lock
+from relspec.outputs import where
+from relspec.packaged import TemplateSources, is_packaged
+from relspec.positions import Lines, locate
+from relspec.render import TemplateSet
+from relspec.resolve import ResolvedRelease, Resolver
+from relspec.rules import check_release, check_repository
+from relspec.rules.allowances import allowed
+from relspec.rules.helm import check_values
+from relspec.rules.repository import written_objects
+from relspec.schema_checks import DEFAULT_KUBERNETES, SchemaProblem, check_against, check_compose, check_object
+from relspec.spec.repository import Lock, Repository
+from relspec.targets.compose.target import compose
+from relspec.targets.draft import Draft, Target
+from relspec.targets.helm.chart import Charts
+from relspec.targets.helm.target import OBJECTS, helm
+from relspec.targets.rollouts.target import rollouts
+from relspec.tree import Tree, normalise
+
+SETTINGS = "relspec.yaml"
+INTERNAL = "RS900"
+
+TARGETS: Mapping[str, Target] = {"compose": compose, "helm": helm, "rollouts": rollouts}
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRelease:
+    """A release and its outputs. `files` are bytes by path below rendered/<id>/; empty where it is `stopped`.
+
+    A release is stopped by what its findings say, or by a target that gave up: its outputs are unknown, not gone.
+    """
+
+    place: Place
+    release: ResolvedRelease | None
+    drafts: tuple[Draft, ...]
+    files: Mapping[str, bytes]
+    findings: tuple[Finding, ...]
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The result of compiling a tree: every output by its path in the repository, and everything there is to say."""
+
+    files: Mapping[str, bytes]
+    diagnostics: tuple[Diagnostic, ...]
+    releases: tuple[CompiledRelease, ...]
+    output: str
+
+    @property
+    def stopped(self) -> bool:
+        """Whether something is wrong that keeps the outputs from being written.
+
+        Only structure does: policy, safety and quarantine are `check`'s to refuse, so that the line that mends a stale
+        revert always works. A release whose outputs are unknown stops it too: they would be removed as if it were gone.
+        """
+        return any(release.stopped for release in self.releases) or any(
+            d.severity is Severity.ERROR and d.kind is Kind.STRUCTURE for d in self.diagnostics
+        )
+
+    @property
+    def crashed(self) -> bool:
+        """Whether relspec itself failed on a release (RS900): exit code 3."""
+        return any(diagnostic.code == INTERNAL for diagnostic in self.diagnostics)
+
+
+class Compiler:
+    """Compiles releases of one tree; what several releases share is read and resolved once.
+
+    A tree that is locked to another edition is refused (RS620), unless `any_edition`: history is compiled by the
+    compiler at hand.
+    """
+
+    def __init__(self, tree: Tree, *, any_edition: bool = False) -> None:
+        self.tree = tree
+        self.any_edition = any_edition
+        self.loader = Loader(tree)
+        self.resolver = Resolver(self.loader, self.output)
+        self.sources = TemplateSources(tree)
+        self.templates = TemplateSet(self.sources, is_packaged)
+        self.charts = Charts(tree)
+
+    @cached_property
+    def settings(self) -> Repository:
+        """relspec.yaml, or its defaults. Raises RelspecError: RS240 for a schema that is not there, and what a document may."""
+        if self.tree.kind(SETTINGS) == "missing":
+            return Repository(apiVersion="relspec/v1", kind="Repository")
+        settings = Repository.model_validate(self.loader.document(SETTINGS, Repository, "Repository"))
+        missing = []
+        for index, schema in enumerate(settings.schemas):
+            place = Where(SETTINGS, ("schemas", index))
+            if self.tree.kind(normalise(schema, origin=place)) not in ("file", "folder"):
+                hint = "create it, or take it out of `schemas`"
+                missing.append(Finding("RS240", f"there is no file or folder {schema}", place, hint))
+        if missing:
+            raise RelspecError(*missing)
+        return settings
+
+    @cached_property
+    def output(self) -> str:
+        """The folder of the outputs."""
+        try:
+            return self.settings.output
+        except RelspecError:
+            return "rendered"
+
+    @cached_property
+    def found(self) -> Found:
+        """The environments and releases of the tree."""
+        return discover(self.tree, self.loader)
+
+    def compile(
+        self, places: Iterable[Place] | None = None, targets: Sequence[str] | None = None, today: str | None = None
+    ) -> Compiled:
+        """Compiles `places` (default: every release) for `targets` (default: each release's own).
+
+        `today` (YYYY-MM-DD) ends allowances; None: none has ended.
+        """
+        whole = places is None
+        releases = [self.release(place, targets) for place in (self.found.releases if places is None else places)]
+        findings = [
+            allowed(finding, release.release, today) if release.release is not None else finding
+            for release in releases
+            for finding in release.findings
+        ]
+        try:
+            if not self.any_edition:
+                findings += check_edition(self.lock)
+            self.settings  # noqa: B018 - what is wrong with it belongs to the report
+        except RelspecError as error:
+            if any(finding.code == "RS620" for finding in error.findings):
+                raise
+            findings += error.findings
+        findings += self.found.findings
+        resolved = [release.release for release in releases if release.release is not None]
+        findings += check_repository(self.resolver, self.found, resolved, whole=whole)
+        findings += written_objects([(r.release, r.drafts) for r in releases if r.release is not None])
+        files = {f"{self.output}/{r.place.id}/{path}": data for r in releases for path, data in r.files.items()}
+        return Compiled(files, locate(findings, self._read), tuple(releases), self.output)
+
+    def release(self, place: Place, targets: Sequence[str] | None = None) -> CompiledRelease:
+        """One release, from its documents to the bytes of its outputs. A fault of relspec's own is its finding RS900."""
+        try:
+            return self._release(place, targets)
+        except Exception as error:
+            return CompiledRelease(place, None, (), {}, (internal_error(error, place),), stopped=True)
+
+    def _release(self, place: Place, targets: Sequence[str] | None) -> CompiledRelease:
+        try:
+            release = self.resolver.release(place.file, place.environment, place.id)
+        except RelspecError as error:
+            found = tuple(finding.of(place.id) for finding in error.findings)
+            return CompiledRelease(place, None, (), {}, found, stopped=True)
+        findings = [finding.of(place.id) for finding in check_release(release)]
+        if any(stops(finding) for finding in findings):
+            return CompiledRelease(place, release, (), {}, tuple(findings), stopped=True)
+        stopped = False
+        drafts: list[Draft] = []
+        for name, target in TARGETS.items():
+            if targets is None or name in targets:
+                try:
+                    drafts += target(release, self.templates, self.output)
+                except RelspecError as error:
+                    stopped = True
+                    findings += (self._in_template(finding).of(place.id) for finding in error.findings)
+        for draft in drafts:
+            try:
+                findings += [self._in_template(finding).of(place.id) for finding in self._check(draft, release)]
+            except RelspecError as error:
+                stopped = True
+                findings += (finding.of(place.id) for finding in error.findings)
+        stopped = stopped or any(stops(finding) for finding in findings)
+        files = {} if stopped else {draft.path: written(draft, release) for draft in drafts}
+        return CompiledRelease(place, release, tuple(drafts), files, tuple(findings), stopped)
+
+    def unused_environments(self) -> Iterator[Finding]:
+        """What is wrong with environments that no release brings in: `check` alone looks at them."""
+        for path in self.found.environments:
+            inner = any(other.startswith(f"{path}/") for other in self.found.environments)
+            if not inner and not any(place.environment == path for place in self.found.releases):
+                try:
+                    self.resolver.environment(path)
+                except RelspecError as error:
+                    yield from error.findings
+
+    def positions(self) -> Callable[[Where], tuple[int, int]]:
+        """A function from a place to its line and column (1, 1 where it has none)."""
+        lines = Lines(self._read)
+
+        def line_and_column(place: Where) -> tuple[int, int]:
+            span = lines.range(place)
+            return (span.line, span.column) if span is not None else (1, 1)
+
+        return line_and_column
+
+    @cached_property
+    def lock(self) -> Lock | None:
+        """relspec.lock; None where there is none. Raises RelspecError RS620 for another edition, unless any will do."""
+        found = read_lock(self.loader)
+        if not self.any_edition:
+            check_edition(found)
+        return found
+
+    def _check(self, draft: Draft, release: ResolvedRelease) -> Iterator[Finding]:
+        """What the output's schema refuses, said where the spec or the template wrote it."""
+        for index, document in enumerate(draft.documents or ()):
+            problems = (*self._problems(draft, document, release), *self._own_schema_problems(draft, document))
+            for problem in problems:
+                place = where(draft, release, index, problem.path, problem.part)
+                yield Finding(
+                    "RS520", f"{draft.path}: {problem.message}", place, problem.hint or "correct the value here"
+                )
+        if draft.path.startswith("helm/"):
+            yield from check_values(release, draft, self.charts)
+
+    def _problems(self, draft: Draft, document: Any, release: ResolvedRelease) -> tuple[SchemaProblem, ...]:
+        if draft.path.startswith("compose/"):
+            return check_compose(document)
+        targets = release.environment.targets
+        default = self.lock.kubernetes if self.lock else DEFAULT_KUBERNETES
+        if draft.path.startswith("rollouts/"):
+            return check_object(document, (targets.rollouts and targets.rollouts.kubernetes) or default)
+        if draft.elements_of == OBJECTS:
+            kubernetes = (targets.helm and targets.helm.kubernetes) or default
+            return tuple(
+                replace(problem, path=(OBJECTS, index, *problem.path))
+                for index, made in enumerate(document[OBJECTS])
+                for problem in check_object(made, kubernetes)
+            )
+        return ()
+
+    def _own_schema_problems(self, draft: Draft, document: Any) -> tuple[SchemaProblem, ...]:
+        """What the repository's own schemas (`schemas` in relspec.yaml) refuse. Raises RelspecError RS522."""
+        name = "compose" if draft.path.startswith("compose/") else document.get("kind", "values")
+        problems: tuple[SchemaProblem, ...] = ()
+        for schema in self.settings.schemas:
+            path = normalise(schema, origin=Where(SETTINGS, ("schemas",)))
+            if self.tree.kind(path) == "folder":
+                path = f"{path}/{name}.json" if path else f"{name}.json"
+            if posixpath.basename(path) == f"{name}.json" and self.tree.kind(path) == "file":
+                try:
+                    problems += check_against(json.loads(self.loader.text(path)), document)
+                except ValueError as error:
+                    hint = "correct the schema, or take it out of `schemas` in relspec.yaml"
+                    raise RelspecError(
+                        Finding("RS522", f"this schema can't be used: {error}", Where(path), hint)
+                    ) from error
+        return problems
+
+    def _in_template(self, finding: Finding) -> Finding:
+        """A finding in a template, with the path under which a person finds the file."""
+        if finding.where.range is None or finding.where.file.endswith((".yaml", ".lock")):
+            return finding
+        return replace(finding, where=replace(finding.where, file=self.sources.file_of(finding.where.file)))
+
+    def _read(self, file: str) -> bytes:
+        return self.loader.text(file)
+
+
+def stops(finding: Finding) -> bool:
+    """Whether a finding keeps its release from being compiled: an error of class structure."""
+    rule = CATALOGUE[finding.code]
+    return (finding.severity or rule.severity) is Severity.ERROR and rule.kind is Kind.STRUCTURE
+
+
+def internal_error(error: Exception, place: Place) -> Finding:
+    """RS900: what went wrong inside relspec while it compiled a release, and in which of its lines."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "relspec" in frame.filename]
+    line = f" ({posixpath.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
+    return Finding(
+        INTERNAL,
+        f"internal error: {type(error).__name__}: {error}{line}",
+        Where(place.file, (), "key"),
+        "report this line and the release's file; the other releases are not concerned",
+        release=place.id,
+    )
+
+
+def written(draft: Draft, release: ResolvedRelease) -> bytes:
+    """The bytes of an output: our header, then the canonical text."""
+    body = emit_documents(draft.documents) if draft.documents is not None else draft.text or ""
+    return (header(release.file) + body).encode()
+
+
+def header(file: str) -> str:
+    """The line by which an output is known to be ours."""
+    return f"# Compiled by relspec from {file}. Edit that file, then run: relspec compile\n"
+
+
+def compile_tree(
+    tree: Tree, *, releases: Iterable[Place] | None = None, targets: Sequence[str] | None = None
+) -> Compiled:
+    """Compiles a tree. Pure: reads `tree`, writes nothing, and raises nothing for what is wrong in it.
+
+    `releases` narrows it to some places (default: all that `discover` finds), `targets` to some of compose, helm and
+    rollouts. Everything wrong is in the result's `diagnostics`.
+    """
+    return Compiler(tree).compile(releases, targets)

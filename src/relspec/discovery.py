@@ -1,0 +1,191 @@
+"""Which environments and releases a tree has: found from folders alone, without parsing a release."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.loader import Loader
+from relspec.resolve import ENVIRONMENTS
+from relspec.spec.release import Release
+from relspec.tree import Tree
+
+ENVIRONMENT_FILE = "environment.yaml"
+RELEASE_FILE = "release.yaml"
+MISNAMED = {"environment.yml": ("RS214", ENVIRONMENT_FILE), "release.yml": ("RS200", RELEASE_FILE)}
+"""Names that look right and that nothing reads."""
+
+OURS = b"relspec/v1"
+"""What tells a document of ours from another tool's file of the same name among the files of a release."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a release lies. `id` is <environment path>/<name>."""
+
+    id: str
+    file: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The environments and releases of a tree, sorted, and what is wrong with how they lie."""
+
+    environments: tuple[str, ...]
+    releases: tuple[Place, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def discover(tree: Tree, loader: Loader) -> Found:
+    """Everything below environments/.
+
+    RS220 where two things claim one path, or one lies inside a release; RS200 and RS214 for a file that nothing would
+    read; RS241 for a link, behind which a release or an environment would be lost.
+    """
+    environments: list[str] = []
+    places: list[Place] = []
+    findings: list[Finding] = []
+    for folder, names, links in _folders(tree, ENVIRONMENTS):
+        findings += (_link(f"{folder}/{name}") for name in links)
+        path = folder.removeprefix(ENVIRONMENTS).lstrip("/")
+        findings += (
+            _misnamed(folder, name)
+            for name in MISNAMED
+            if name in names and (RELEASE_FILE not in names or _is_ours(loader, f"{folder}/{name}"))
+        )
+        if ENVIRONMENT_FILE in names and not path:
+            findings.append(_outside())
+        elif ENVIRONMENT_FILE in names:
+            environments.append(path)
+        if RELEASE_FILE not in names:
+            continue
+        file = f"{folder}/{RELEASE_FILE}"
+        environment = _enclosing(path, environments)
+        if environment is None:
+            findings.append(
+                Finding(
+                    "RS200",
+                    "this release lies in no environment",
+                    Where(file, (), "key"),
+                    f"add {ENVIRONMENT_FILE} to a folder above it",
+                )
+            )
+            continue
+        name = _own_name(loader, file) if environment == path else posixpath.basename(path)
+        places.append(Place(f"{environment}/{name}", file, environment))
+        if environment != path:
+            findings += _inside(tree, loader, folder)
+    findings += _clashes(tree, environments, places)
+    return Found(tuple(sorted(environments)), tuple(sorted(places)), tuple(findings))
+
+
+def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], list[str]]]:
+    """Each folder with the names of its files and of its links, outer ones first.
+
+    A release's own subfolders are its files.
+    """
+    entries = tree.entries(folder)
+    files = frozenset(name for name, kind in entries if kind == "file")
+    yield folder, files, [name for name, kind in entries if kind in ("link", "other")]
+    if RELEASE_FILE in files and ENVIRONMENT_FILE not in files:
+        return
+    for name, kind in entries:
+        if kind == "folder":
+            yield from _folders(tree, f"{folder}/{name}")
+
+
+def _link(path: str) -> Finding:
+    message = f"{path} is a symbolic link or a submodule, which is never followed"
+    return Finding("RS241", message, Where(path), "replace it by the file or folder itself")
+
+
+def _enclosing(path: str, environments: list[str]) -> str | None:
+    """The innermost environment that holds `path`."""
+    known = set(environments)
+    while path:
+        if path in known:
+            return path
+        path = posixpath.dirname(path)
+    return None
+
+
+def _misnamed(folder: str, name: str) -> Finding:
+    code, right = MISNAMED[name]
+    message = f"{name} is not read: the file is called {right}"
+    return Finding(code, message, Where(f"{folder}/{name}", (), "key"), f"rename it: git mv {name} {right}")
+
+
+def _outside() -> Finding:
+    file = f"{ENVIRONMENTS}/{ENVIRONMENT_FILE}"
+    message = f"{ENVIRONMENTS}/ itself is no environment"
+    return Finding(
+        "RS214", message, Where(file, (), "key"), f"move it to {ENVIRONMENTS}/<name>/, which inner environments inherit"
+    )
+
+
+def _inside(tree: Tree, loader: Loader, release: str) -> Iterator[Finding]:
+    """RS220: releases and environments among the files of a release, where they would never be found."""
+    known = (ENVIRONMENT_FILE, RELEASE_FILE, *MISNAMED)
+    for folder, names in _subfolders(tree, release):
+        for name in known:
+            file = f"{folder}/{name}"
+            if name in names and _is_ours(loader, file):
+                yield Finding(
+                    "RS220",
+                    f"this file lies inside the release {release.removeprefix(ENVIRONMENTS + '/')}",
+                    Where(file, (), "key"),
+                    "move its folder beside the release's",
+                )
+
+
+def _subfolders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each folder below one with the names of its files."""
+    for name, kind in tree.entries(folder):
+        if kind == "folder":
+            inner = f"{folder}/{name}"
+            yield inner, frozenset(name for name, kind in tree.entries(inner) if kind == "file")
+            yield from _subfolders(tree, inner)
+
+
+def _is_ours(loader: Loader, file: str) -> bool:
+    try:
+        return OURS in loader.text(file)
+    except RelspecError:
+        return False
+
+
+def _own_name(loader: Loader, file: str) -> str:
+    """The free name of a release that lies beside environment.yaml; its folder's where the file can't be read."""
+    try:
+        name = loader.document(file, Release, "Release").get("name")
+    except RelspecError:
+        return posixpath.basename(posixpath.dirname(file))
+    return name if isinstance(name, str) else posixpath.basename(posixpath.dirname(file))
+
+
+def _clashes(tree: Tree, environments: list[str], places: list[Place]) -> Iterator[Finding]:
+    known = set(environments)
+    first: dict[str, Place] = {}
+    for place in places:
+        where = Where(place.file, ("name",))
+        if place.id in known:
+            yield Finding(
+                "RS220", f"{place.id} is an environment and a release", where, "rename one of the two", release=place.id
+            )
+        elif posixpath.dirname(place.file) == f"{ENVIRONMENTS}/{place.environment}":
+            folder = f"{ENVIRONMENTS}/{place.id}"
+            if tree.kind(f"{folder}/{RELEASE_FILE}") != "file" and tree.kind(folder) == "folder":
+                message = f"{folder}/ is there already, and a release of this name counts as lying in it"
+                yield Finding("RS220", message, where, "rename one of the two", release=place.id)
+        other = first.setdefault(place.id, place)
+        if other is not place:
+            yield Finding(
+                "RS220",
+                f"{other.file} is also the release {place.id}",
+                where,
+                "rename one of the two",
+                release=place.id,
+            )

@@ -1,0 +1,1 @@
+"""Git: trees of commits. Only this package and the command line start processes."""

@@ -1,0 +1,41 @@
+"""The registry as a whole, the versions that nobody runs included: `check` alone looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.registry.records import Registry, record_file
+
+
+def check_registry(registry: Registry) -> Iterator[Finding]:
+    """What is wrong with any model or record, and RS217 for interfaces that are no JSON Schema."""
+    for name in registry.models():
+        try:
+            registry.model(name)
+        except RelspecError as error:
+            yield from error.findings
+            continue
+        for version in registry.versions(name):
+            try:
+                record = registry.record(name, version)
+            except RelspecError as error:
+                yield from error.findings
+                continue
+            if record.interface is not None:
+                for side, schema in record.interface.model_dump(exclude_none=True).items():
+                    yield from _interface(schema, side, record_file(name, version))
+
+
+def _interface(schema: Mapping[str, Any], side: str, file: str) -> Iterator[Finding]:
+    """RS217, by the metaschema of the draft that the schema names (default: 2020-12)."""
+    from jsonschema.exceptions import best_match  # noqa: PLC0415 - 80 ms that only this check needs
+    from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
+
+    kind = validator_for(schema, default=Draft202012Validator)
+    problem = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
+    if problem is not None:
+        path = ("interface", side, *problem.absolute_path)
+        message = f"interface.{side} is no JSON Schema: {problem.validator} does not hold here"
+        yield Finding("RS217", message, Where(file, path), "correct it in the next version: a record is never edited")

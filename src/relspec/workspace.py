@@ -1,0 +1,251 @@
+"""A working copy: which releases are meant, what is on disk, and writing what differs.
+
+Files are written to a temporary name beside them and renamed, so that a kill leaves each whole. Folders are opened
+without following links, one component at a time: an output folder that was replaced by a link is refused, never followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.discovery import Found, Place
+from relspec.tree import Tree, walk
+
+MARKER = b"# Compiled by relspec from "
+ROOT_FILES = ("relspec.yaml", "relspec.lock", "environments")
+TEMPORARY = ".relspec-tmp"
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder upwards with relspec.yaml, relspec.lock or environments/. Raises RelspecError: RS600."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if any((folder / name).exists() for name in ROOT_FILES):
+            return folder
+    raise RelspecError(
+        Finding(
+            "RS600", f"there is no repository of releases at {start} or above", Where(str(start)), "run: relspec init"
+        )
+    )
+
+
+def select(found: Found, words: Sequence[str], prefix: str = "") -> tuple[Place, ...]:
+    """The releases that `words` mean: ids, globs over ids, or paths (folder or file, below `prefix` in the repository).
+
+    No words mean every release. Raises RelspecError: RS200 for a word that means none.
+    """
+    if not words:
+        return found.releases
+    chosen: dict[str, Place] = {}
+    problems: list[Finding] = []
+    for word in words:
+        matching = [place for place in found.releases if _means(word, place, prefix)]
+        if not matching:
+            problems.append(_unknown(word, found))
+        chosen.update({place.id: place for place in matching})
+    if problems:
+        raise RelspecError(*problems)
+    return tuple(sorted(chosen.values()))
+
+
+def _means(word: str, place: Place, prefix: str) -> bool:
+    if word == place.id or (any(char in word for char in "*?[") and fnmatch.fnmatchcase(place.id, word)):
+        return True
+    path = posixpath.normpath(posixpath.join(prefix, word.rstrip("/")))
+    return path == place.file or place.file.startswith(path + "/") or path == "."
+
+
+def _unknown(word: str, found: Found) -> Finding:
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
+    close = difflib.get_close_matches(word, [place.id for place in found.releases], n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else "list them with: relspec check --format json"
+    return Finding("RS200", f"there is no release {word}", Where(word), hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What would make the outputs on disk equal the compiled ones. Paths are repository-relative, sorted."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.written or self.removed)
+
+
+def compare(root: Path, files: Mapping[str, bytes], scope: Iterable[str]) -> Changes:
+    """How the outputs on disk differ from `files`. `scope` are the folders whose other files of ours are gone."""
+    scope = tuple(scope)
+    _refuse_links(root, {*scope, *(posixpath.dirname(path) for path in files)})
+    differing = tuple(sorted(path for path, data in files.items() if _current(root / path) != data))
+    gone = tuple(sorted(path for path in ours(root, scope) if path not in files))
+    return Changes(differing, gone)
+
+
+def _refuse_links(root: Path, folders: Iterable[str]) -> None:
+    """RS604 where a component of a folder of outputs is no folder: what lies behind a link is never read or removed."""
+    known: set[str] = set()
+    for folder in sorted(folders):
+        parts = folder.split("/") if folder else []
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            if path in known:
+                continue
+            known.add(path)
+            try:
+                mode = os.lstat(root / path).st_mode
+            except OSError:
+                break
+            if not stat.S_ISDIR(mode):
+                what = "a symbolic link" if stat.S_ISLNK(mode) else "no folder"
+                hint = "remove it, then run: relspec compile"
+                raise RelspecError(Finding("RS604", f"{path} is {what}; outputs belong below it", Where(path), hint))
+
+
+def compare_tree(tree: Tree, files: Mapping[str, bytes], scope: Iterable[str]) -> Changes:
+    """The same for the outputs that a commit itself holds."""
+    kept: dict[str, bytes] = {}
+    for folder in scope:
+        for path in walk(tree, folder):
+            with contextlib.suppress(RelspecError):
+                kept[path] = tree.read(path)
+    gone = [path for path, data in kept.items() if path not in files and _has_marker(data)]
+    differing = [path for path, data in files.items() if kept.get(path) != data]
+    return Changes(tuple(sorted(differing)), tuple(sorted(gone)))
+
+
+def ours(root: Path, folders: Iterable[str]) -> Iterator[str]:
+    """The files below `folders` that carry our header in one of their first three lines, and what a kill left behind."""
+    for folder in folders:
+        for current, names, files in os.walk(root / folder, followlinks=False):
+            names.sort()
+            for name in sorted(files):
+                path = Path(current) / name
+                if name.endswith(TEMPORARY) or is_ours(path):
+                    yield path.relative_to(root).as_posix()
+
+
+def is_ours(path: Path) -> bool:
+    """Whether one of a file's first three lines is our header."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return any(file.readline(4096).startswith(MARKER) for _ in range(3))
+    except OSError:
+        return False
+
+
+def _has_marker(data: bytes) -> bool:
+    return any(line.startswith(MARKER) for line in data.split(b"\n", 3)[:3])
+
+
+def _current(path: Path) -> bytes | None:
+    try:
+        return None if path.is_symlink() else path.read_bytes()
+    except OSError:
+        return None
+
+
+def apply(root: Path, files: Mapping[str, bytes], changes: Changes) -> None:
+    """Writes and removes what `changes` says. All new content is on disk before the first name changes.
+
+    Raises RelspecError: RS604 where a file that is not ours is in the way, RS605 where something can't be written; the
+    outputs are then as they were.
+    """
+    in_the_way = [path for path in changes.written if _foreign(root / path)]
+    if in_the_way:
+        raise RelspecError(*(_foreign_finding(path) for path in in_the_way))
+    staged: list[tuple[int, str, str]] = []
+    descriptors: dict[str, int] = {}
+    try:
+        for path in changes.written:
+            folder, name = posixpath.split(path)
+            descriptor = descriptors.get(folder)
+            if descriptor is None:
+                descriptor = descriptors[folder] = _open_folder(root, folder)
+            _stage(descriptor, name + TEMPORARY, files[path])
+            staged.append((descriptor, name + TEMPORARY, name))
+        for descriptor, temporary, name in staged:
+            os.rename(temporary, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        for path in changes.removed:
+            (root / path).unlink(missing_ok=True)
+            _remove_empty(root, posixpath.dirname(path))
+    except OSError as error:
+        for descriptor, temporary, _ in staged:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=descriptor)
+        place = error.filename if isinstance(error.filename, str) else "the outputs"
+        raise RelspecError(
+            Finding(
+                "RS605",
+                f"can't write {place}: {error.strerror}",
+                Where(place),
+                "free some space or correct the permissions, then run: relspec compile",
+            )
+        ) from error
+    finally:
+        for descriptor in descriptors.values():
+            os.close(descriptor)
+
+
+def _open_folder(root: Path, folder: str) -> int:
+    """A descriptor of the folder, made where it is missing; no component of it may be a link."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    for part in folder.split("/") if folder else ():
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(part, dir_fd=descriptor)
+        try:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
+        except OSError as error:
+            error.filename = folder
+            raise
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
+
+
+def _stage(folder: int, name: str, data: bytes) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _foreign(path: Path) -> bool:
+    """Whether something other than a plain file lies where an output belongs. A plain file is replaced, whatever it
+    holds: nothing depends on the content of the output folder."""
+    try:
+        return not stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _foreign_finding(path: str) -> Finding:
+    return Finding("RS604", f"{path} is not a plain file", Where(path), "remove it, then run: relspec compile")
+
+
+def _remove_empty(root: Path, folder: str) -> None:
+    """Removes folders that a removal left empty, up to the output folder itself."""
+    while "/" in folder:
+        try:
+            (root / folder).rmdir()
+        except OSError:
+            return
+        folder = posixpath.dirname(folder)
