@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from company import write
 from relspec.cli import relspec
 
 RECORD = "apiVersion: relspec/v1\nkind: ModelVersion\nmodel: als\nversion: {version}\n"
@@ -27,10 +28,7 @@ FILES = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write(tmp_path, FILES)
     run(tmp_path, "lock")
     return tmp_path
 

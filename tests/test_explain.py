@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from company import write
 from relspec.cli import relspec
 
 FILES = {
@@ -50,10 +51,7 @@ services:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write(tmp_path, FILES)
     assert run(tmp_path, "compile").exit_code == 0
     return tmp_path
 

@@ -141,10 +141,7 @@ def _over(lower: Data, upper: Data, path: Path, layer: Layer, problems: list[Fin
     result = dict(lower)
     for key, value in upper.items():
         if value is None:
-            if key in result:
-                del result[key]
-            else:
-                problems.append(_nothing_to_remove(layer, (*path, key)))
+            _remove(result, key, path, layer, problems)
         elif not path and key in WHOLE:
             result[key] = value
         elif not path and key == "variants" and isinstance(value, dict):
@@ -154,6 +151,14 @@ def _over(lower: Data, upper: Data, path: Path, layer: Layer, problems: list[Fin
         else:
             result[key] = _merged(result.get(key), value, (*path, key), layer, problems)
     return result
+
+
+def _remove(result: Data, key: str, path: Path, layer: Layer, problems: list[Finding]) -> None:
+    """Takes out what null removes; RS211 where there is nothing."""
+    if key in result:
+        del result[key]
+    else:
+        problems.append(_nothing_to_remove(layer, (*path, key)))
 
 
 def _merged(below: Any, value: Any, path: Path, layer: Layer, problems: list[Finding]) -> Any:
@@ -174,10 +179,7 @@ def _atoms(lower: Data, upper: Data, path: Path, layer: Layer, problems: list[Fi
     result = dict(lower)
     for key, value in upper.items():
         if value is None:
-            if key in result:
-                del result[key]
-            else:
-                problems.append(_nothing_to_remove(layer, (*path, key)))
+            _remove(result, key, path, layer, problems)
             continue
         if key in result and isinstance(result[key], dict) != isinstance(value, dict):
             problems.append(_another_kind(layer, (*path, key), result[key], value))
@@ -191,10 +193,8 @@ def _variants(lower: Data, upper: Data, layer: Layer, problems: list[Finding]) -
     for name, patch in upper.items():
         if patch is not None:
             result[name] = _patch(result[name], patch) if name in result else patch
-        elif name in result:
-            del result[name]
         else:
-            problems.append(_nothing_to_remove(layer, ("variants", name)))
+            _remove(result, name, ("variants",), layer, problems)
     return result
 
 
