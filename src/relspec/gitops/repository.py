@@ -1,125 +1,397 @@
-"""A Git repository, read without checking anything out."""
+"""A Git repository, read without checking anything out and without starting anything that it names.
+
+The real repository is asked for refs and settings alone; commits, trees and blobs are read from its objects by a Git in a
+temporary folder (`objects`).
+"""
 
 from __future__ import annotations
 
-from datetime import UTC
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from relspec.diagnostics import Finding, RelspecError, Where
-from relspec.tree import PATH_HINT, EntryKind, checked
+from relspec.gitops.commit_tree import CommitTree, ObjectStore, missing
+from relspec.gitops.objects import MERGE_SETTINGS, GitFailedError, Objects, environment
 
-if TYPE_CHECKING:
-    import git
+DEEPEN = "git fetch --deepen=200"
 
-KINDS: dict[str, EntryKind] = {"100644": "file", "100755": "file", "120000": "link", "160000": "other"}
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit. Times are unix seconds, `zone` is the committer's offset (+0100); `message` is the whole of it."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    author: str
+    email: str
+    authored: int
+    committed: int
+    zone: str
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.strip().split("\n", 1)[0]
+
+    @property
+    def short(self) -> str:
+        """The id as people write it."""
+        return self.id[:9]
+
+    @property
+    def day(self) -> str:
+        """The UTC day on which it was committed, YYYY-MM-DD."""
+        return datetime.fromtimestamp(self.committed, UTC).date().isoformat()
 
 
 class Repository:
-    """The repository around `root`, which may be a folder inside it."""
+    """The Git repository around `root`, the folder of the releases, which may lie inside it or be a bare repository."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._commits: dict[str, Commit] = {}
+
+    # --- where it is
 
     @cached_property
-    def _git(self) -> git.Repo:
+    def _places(self) -> tuple[Path, Path, Path | None]:
+        """git_dir, common_dir and the top of the work tree (None: bare). Raises RelspecError RS606 outside of Git."""
         import git  # noqa: PLC0415 - 80 ms that most verbs don't need
 
         try:
-            return git.Repo(self.root, search_parent_directories=True)
+            repository = git.Repo(self.root, search_parent_directories=True)
         except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
             raise RelspecError(
                 Finding("RS606", f"{self.root} is in no Git repository", Where(str(self.root)), "run: git init")
             ) from error
+        git_dir = Path(repository.git_dir).resolve()
+        common = Path(repository.common_dir).resolve()
+        top = repository.working_tree_dir
+        repository.close()
+        return git_dir, common, None if top is None else Path(top).resolve()
 
-    def day(self) -> str | None:
-        """The UTC day of HEAD's commit, YYYY-MM-DD; None without a commit. It stands in for the clock."""
-        import git  # noqa: PLC0415
+    @property
+    def git_dir(self) -> Path:
+        """The folder of HEAD and the index: a worktree has its own."""
+        return self._places[0]
 
+    @property
+    def common_dir(self) -> Path:
+        """The folder of the objects and refs, shared by all worktrees."""
+        return self._places[1]
+
+    @property
+    def top(self) -> Path | None:
+        """The top of the work tree; None in a bare repository."""
+        return self._places[2]
+
+    @cached_property
+    def prefix(self) -> str:
+        """Where `root` lies below the top: empty, or a folder that ends with a slash."""
+        if self.top is None or self.top == self.root:
+            return ""
+        return self.root.relative_to(self.top).as_posix() + "/"
+
+    @cached_property
+    def exists(self) -> bool:
+        """Whether there is a Git repository around `root` at all."""
         try:
-            moment = self._git.head.commit.committed_datetime
-        except (RelspecError, ValueError, git.GitError):
-            return None
-        return moment.astimezone(UTC).date().isoformat()
+            return bool(self._places)
+        except RelspecError:
+            return False
+
+    # --- what the real repository says: refs and settings
+
+    def _asked(self, *arguments: str, settings: bool = False) -> bytes | None:
+        """What the real repository answers to a question about refs or settings; None for no answer.
+
+        With `settings` the user's own count too. Neither kind of question starts a program.
+        """
+        env = environment(self.git_dir) | {"GIT_COMMON_DIR": str(self.common_dir)}
+        if settings:
+            env = {name: value for name, value in env.items() if not name.startswith("GIT_CONFIG")}
+        result = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=env,
+            cwd=self.git_dir,
+            check=False,
+        )
+        return result.stdout if result.returncode == 0 else None
+
+    @cached_property
+    def refs(self) -> Mapping[str, str]:
+        """Every ref and the id of what it names (a tag's own object), without replacements."""
+        answer = self._asked("for-each-ref", "--format=%(objectname) %(refname)") or b""
+        lines = answer.decode("utf-8", "surrogateescape").splitlines()
+        pairs = (line.split(" ", 1) for line in lines)
+        return {name: target for target, name in pairs if not name.startswith("refs/replace/")}
+
+    def head(self) -> str | None:
+        """The id of HEAD's commit; None before the first commit."""
+        answer = self._asked("rev-parse", "--verify", "--quiet", "HEAD")
+        return answer.decode().strip() if answer else None
+
+    def branch(self) -> str | None:
+        """The branch that HEAD is on, as a full ref (refs/heads/main); None where it is detached."""
+        answer = self._asked("symbolic-ref", "--quiet", "HEAD")
+        return answer.decode("utf-8", "surrogateescape").strip() if answer else None
+
+    def upstream(self) -> str | None:
+        """The remote-tracking ref that HEAD's branch follows (refs/remotes/origin/main); None without one."""
+        branch = self.branch()
+        answer = self._asked("for-each-ref", "--format=%(upstream)", "--", branch) if branch else None
+        return (answer or b"").decode("utf-8", "surrogateescape").strip() or None
+
+    @cached_property
+    def shallow(self) -> frozenset[str]:
+        """Commits whose parents were not fetched."""
+        try:
+            return frozenset((self.common_dir / "shallow").read_text(encoding="ascii").split())
+        except FileNotFoundError:
+            return frozenset()
 
     def tracked(self, pattern: str) -> tuple[str, ...]:
         """The tracked files below `root` that a glob means, sorted; none where there is no Git repository."""
-        try:
-            listing: str = self._git.git(C=self.root).ls_files("-z", "--", f":(glob){pattern}")
-        except RelspecError:
+        if not self.exists or self.top is None:
             return ()
-        return tuple(sorted(name for name in listing.split("\0") if name))
+        listing = self._asked("ls-files", "-z", "--", f":(top,glob){_literal(self.prefix)}{pattern}") or b""
+        names = listing.decode("utf-8", "surrogateescape").split("\0")
+        return tuple(sorted(name.removeprefix(self.prefix) for name in names if name))
+
+    def day(self) -> str | None:
+        """The UTC day of HEAD's commit, YYYY-MM-DD; None without a commit. It stands in for the clock."""
+        head = self.head() if self.exists else None
+        return self.commit(head).day if head else None
+
+    # --- objects
+
+    @cached_property
+    def _objects(self) -> Objects:
+        answer = self._asked("rev-parse", "--show-object-format")
+        if answer is None:
+            raise RelspecError(
+                Finding("RS606", f"Git can't read {self.git_dir}", Where(str(self.git_dir)), "run: git fsck")
+            )
+        shallow = self.common_dir / "shallow"
+        return Objects(
+            self.common_dir / "objects",
+            object_format=answer.decode().strip(),
+            refs=self.refs,
+            head=self.head(),
+            shallow=shallow if shallow.is_file() else None,
+            settings=self._merge_settings(),
+        )
+
+    def _merge_settings(self) -> list[tuple[str, str]]:
+        answer = self._asked("config", "-z", "--get-regexp", MERGE_SETTINGS, settings=True) or b""
+        entries = (entry.partition("\n") for entry in answer.decode("utf-8", "replace").split("\0") if entry)
+        return [(name, value) for name, _, value in entries]
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """Folders and files by the id of their object."""
+        return ObjectStore(self._objects)
+
+    def git(
+        self, *arguments: str, data: bytes | None = None, check: bool = True, extra: Mapping[str, str] | None = None
+    ) -> bytes:
+        """A Git command in the temporary GIT_DIR: it can write objects, and none of them reaches the repository."""
+        return self._objects.git(*arguments, data=data, check=check, extra=extra)
+
+    def close(self) -> None:
+        """Ends what was started to read; the repository can be used again afterwards."""
+        if "_objects" in self.__dict__:
+            self._objects.close()
+            del self.__dict__["_objects"]
+            self.__dict__.pop("store", None)
+
+    def renewed(self) -> Repository:
+        """The same repository as it is now: refs and HEAD are read once, and somebody may have moved them since."""
+        return Repository(self.root)
+
+    # --- commits
+
+    def resolve(self, revision: str) -> str:
+        """The full id of the commit that a revision names. Raises RelspecError: RS606 for none, RS631 for one not here."""
+        if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", revision):
+            return self.commit(revision).id
+        if revision.startswith("-") or "\0" in revision or "\n" in revision:
+            raise self._unknown(revision)
+        arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        try:
+            return self.git(*arguments).decode().strip()
+        except GitFailedError:
+            # Reflogs and the like are the real repository's: rev-parse starts nothing there.
+            answer = self._asked(*arguments)
+        if answer is None:
+            raise self._unknown(revision)
+        return self.commit(answer.decode().strip()).id
+
+    def _unknown(self, revision: str) -> RelspecError:
+        if self.shallow and re.search(r"[~^]", revision):
+            return boundary(f"{revision} lies beyond what was fetched")
+        hint = "list commits with: git log --oneline; branches with: git branch -a"
+        return RelspecError(Finding("RS606", f"there is no commit {revision}", Where(revision), hint))
+
+    def commit(self, name: str) -> Commit:
+        """A commit by its full id. Raises RelspecError: RS631 where this clone does not have it."""
+        known = self._commits.get(name)
+        if known is None:
+            answer = self._objects.read(name)
+            if answer is None or answer[0] != "commit":
+                raise (
+                    missing(f"commit {name[:9]}")
+                    if self.shallow
+                    else RelspecError(
+                        Finding("RS606", f"there is no commit {name}", Where(name), "list commits with: git log")
+                    )
+                )
+            known = self._commits[name] = _commit(name, answer[1])
+        return known
 
     def tree(self, revision: str) -> CommitTree:
-        """The tree of a revision. Raises RelspecError RS606 where there is no such commit."""
-        import git  # noqa: PLC0415
+        """The files of a revision, below `root`. Raises RelspecError as `resolve` does."""
+        return self.tree_of(self.commit(self.resolve(revision)).tree)
 
-        repository = self._git
+    def tree_of(self, tree: str) -> CommitTree:
+        """The files of a tree object of the top, below `root`."""
+        for part in self.prefix.split("/")[:-1]:
+            entry = self.store.folder(tree).get(part)
+            if entry is None or entry.kind != "folder":
+                return CommitTree(self.store, "")
+            tree = entry.id
+        return CommitTree(self.store, tree)
+
+    def parent(self, commit: Commit) -> Commit | None:
+        """The first parent; None of a true root. Raises RelspecError RS630 at a shallow boundary, which is never a root."""
+        if commit.id in self.shallow:
+            raise boundary(f"the history before {commit.short} was not fetched")
+        return self.commit(commit.parents[0]) if commit.parents else None
+
+    def first_parents(self, name: str, limit: int | None = None) -> list[Commit]:
+        """The first-parent chain from a commit, newest first; at most `limit`. Ends at a shallow boundary."""
+        some = () if limit is None else (f"--max-count={limit}",)
+        names = self.git("rev-list", "--first-parent", *some, "--end-of-options", name).decode().split()
+        unread = [each for each in names if each not in self._commits]
+        for each, answer in zip(unread, self._objects.read_all(unread), strict=True):
+            if answer is None:
+                raise missing(f"commit {each[:9]}")
+            self._commits[each] = _commit(each, answer[1])
+        return [self._commits[each] for each in names]
+
+    def log(self, name: str) -> Iterator[tuple[str, tuple[str, ...] | None]]:
+        """The first-parent chain, newest first: each id with the paths below `root` that differ from its first parent.
+
+        A root differs in all that it has; of a commit at a shallow boundary nothing is known: None. One `git log` without
+        pathspecs, which is five times as fast as one with them.
+        """
+        arguments = ("log", "--first-parent", "-m", "--raw", "-z", "--no-renames", "--no-abbrev", "--format=tformat:%H")
+        current: str | None = None
+        paths: list[str] = []
+        expect_path = False
+        for word in self._objects.stream(*arguments, "--end-of-options", name):
+            if expect_path:
+                path = word.decode("utf-8", "surrogateescape")
+                if path.startswith(self.prefix):
+                    paths.append(path[len(self.prefix) :])
+                expect_path = False
+            elif word.startswith((b":", b"\n:")):
+                expect_path = True
+            else:
+                if current is not None:
+                    yield current, None if current in self.shallow else tuple(paths)
+                current, paths = word.decode().strip(), []
+        if current is not None:
+            yield current, None if current in self.shallow else tuple(paths)
+
+    def changed(self, old: str, new: str) -> tuple[str, ...]:
+        """The paths below `root` that differ between two commits or trees, sorted."""
+        listing = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--end-of-options", old, new)
+        names = listing.decode("utf-8", "surrogateescape").split("\0")
+        return tuple(sorted(name[len(self.prefix) :] for name in names if name and name.startswith(self.prefix)))
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `newer` has `older` in its history (a commit is its own ancestor)."""
         try:
-            commit = repository.commit(revision)
-            top = Path(repository.working_tree_dir or repository.git_dir).resolve()
-            prefix = self.root.relative_to(top).as_posix()
-            listing = repository.git.ls_tree("-r", "-z", "--full-tree", commit.hexsha)
-        except (ValueError, git.GitError, git.BadName, git.BadObject, OSError) as error:
-            raise RelspecError(
-                Finding(
-                    "RS606", f"there is no commit {revision}", Where(revision), "list commits with: git log --oneline"
-                )
-            ) from error
-        return CommitTree(repository, listing, "" if prefix == "." else prefix + "/")
+            self.git("merge-base", "--is-ancestor", older, newer)
+        except GitFailedError as error:
+            if error.code == 1:
+                return False
+            raise missing(f"the history between {older[:9]} and {newer[:9]}") from error
+        return True
+
+    def merge_base(self, one: str, other: str) -> str:
+        """The best common ancestor. Raises RelspecError: RS630 in a shallow clone that has none, else RS606."""
+        answer = self.git("merge-base", "--end-of-options", one, other, check=False).decode().strip()
+        if answer:
+            return answer.split("\n", maxsplit=1)[0]
+        if self.shallow:
+            raise boundary(f"{one[:9]} and {other[:9]} have no common commit among those that were fetched")
+        hint = "name the commits to compare: relspec plan BASE..HEAD"
+        raise RelspecError(
+            Finding("RS606", f"{one[:9]} and {other[:9]} have no history in common", Where(one[:9]), hint)
+        )
 
 
-class CommitTree:
-    """The files of one commit. Blobs come from the object store: no filter, hook or checkout runs."""
+def boundary(message: str) -> RelspecError:
+    """RS630: what a shallow clone can't know. In CI fetch everything (`fetch-depth: 0`)."""
+    hint = f"fetch more of it: {DEEPEN} (in CI: fetch the whole history)"
+    return RelspecError(Finding("RS630", message, Where(""), hint))
 
-    def __init__(self, repository: git.Repo, listing: str, prefix: str) -> None:
-        self._odb = repository.odb
-        self._blobs: dict[str, tuple[EntryKind, str]] = {}
-        self._folders: dict[str, dict[str, EntryKind]] = {"": {}}
-        for entry in listing.split("\0"):
-            head, _, path = entry.partition("\t")
-            if path.startswith(prefix) and head:
-                mode, _, name = head.split(" ")[:3]
-                self._add(path[len(prefix) :], KINDS.get(mode, "other"), name)
 
-    def _add(self, path: str, kind: EntryKind, blob: str) -> None:
-        self._blobs[path] = (kind, blob)
-        name = path
-        entry: EntryKind = kind
-        while True:
-            folder, _, leaf = name.rpartition("/")
-            known = self._folders.setdefault(folder, {})
-            if leaf in known:
-                return
-            known[leaf] = entry
-            if not folder:
-                return
-            name, entry = folder, "folder"
+def _commit(name: str, data: bytes) -> Commit:
+    """A commit object: header lines, an empty line, the message. Broken headers give empty fields, never a crash."""
+    head, _, message = data.partition(b"\n\n")
+    headers: dict[bytes, bytes] = {}
+    parents: list[str] = []
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"parent":
+            parents.append(value.decode("ascii", "replace"))
+        elif key and key not in headers:  # a continuation line starts with a space: its key is empty
+            headers[key] = value
+    encoding = headers.get(b"encoding", b"utf-8").decode("ascii", "replace")
+    author, email, authored, _ = _person(headers.get(b"author", b""), encoding)
+    _, _, committed, zone = _person(headers.get(b"committer", b""), encoding)
+    return Commit(
+        id=name,
+        tree=headers.get(b"tree", b"").decode("ascii", "replace"),
+        parents=tuple(parents),
+        author=author,
+        email=email,
+        authored=authored,
+        committed=committed,
+        zone=zone,
+        message=_text(message, encoding),
+    )
 
-    def kind(self, path: str) -> EntryKind:
-        if path in self._blobs:
-            return self._blobs[path][0]
-        return "folder" if path in self._folders else "missing"
 
-    def read(self, path: str) -> bytes:
-        kind = self.kind(path)
-        if kind in ("missing", "folder"):
-            raise RelspecError(
-                Finding("RS240", f"there is no file {path}", Where(path), "create it, or correct the path")
-            )
-        if kind != "file":
-            what = "a symbolic link" if kind == "link" else "a submodule"
-            raise RelspecError(Finding("RS241", f"{path} is {what}", Where(path), PATH_HINT))
-        try:
-            stream = self._odb.stream(bytes.fromhex(self._blobs[path][1]))
-        except (ValueError, OSError) as error:
-            raise RelspecError(
-                Finding(
-                    "RS631", f"the content of {path} is not in this clone", Where(path), "fetch it: git fetch --refetch"
-                )
-            ) from error
-        return checked(path, bytes(stream.read()))
+def _person(line: bytes, encoding: str) -> tuple[str, str, int, str]:
+    """`Name <email> seconds zone`."""
+    match = re.fullmatch(rb"(.*?)\s*<([^>]*)>\s*(-?\d+)\s*([+-]\d{4})?.*", line, re.DOTALL)
+    if match is None:
+        return _text(line, encoding), "", 0, "+0000"
+    name, email, seconds, zone = match.groups()
+    return _text(name, encoding), _text(email, encoding), int(seconds), (zone or b"+0000").decode()
 
-    def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
-        return sorted(self._folders.get(folder, {}).items())
+
+def _text(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding, "replace")
+    except LookupError:
+        return data.decode("utf-8", "replace")
+
+
+def _literal(prefix: str) -> str:
+    """A path with nothing in it that a glob would take for more than itself."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", prefix)

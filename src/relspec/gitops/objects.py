@@ -1,0 +1,210 @@
+"""Git's objects, read where nothing of the repository's own settings is in force.
+
+Git runs in a temporary bare GIT_DIR that borrows the repository's objects (`objects/info/alternates`). So its fsmonitor,
+filters, text conversions, merge drivers, hooks, pager, aliases and ssh command have nowhere to start from, a missing
+object is not fetched behind anybody's back, and what a prediction writes ends up beside the user's object store.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from relspec.diagnostics import Finding, RelspecError, Where
+
+ObjectKind = Literal["commit", "tree", "blob", "tag"]
+
+PIPELINED = 256
+"""Objects that are asked for before the first answer is read: well below what a pipe holds, so nobody waits for the other."""
+
+KEPT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+"""What Git gets of the caller's environment: where programs lie, and nothing that steers them."""
+
+MERGE_SETTINGS = r"^(merge\.(renames|renamelimit|directoryrenames)|diff\.(renames|renamelimit))$"
+"""Settings of the user that decide what a merge gives and that can't start a program."""
+
+
+def environment(git_dir: Path | str) -> dict[str, str]:
+    """The environment of a Git that reads: no settings but those of `git_dir`, no terminal, no locks, no network."""
+    return {
+        **{name: os.environ[name] for name in KEPT if name in os.environ},
+        "GIT_DIR": str(git_dir),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
+        "GIT_PAGER": "cat",
+        "LC_ALL": "C",
+        "TZ": "UTC",
+    }
+
+
+class GitFailedError(Exception):
+    """A Git command that ended with an error: its arguments, exit code and words."""
+
+    def __init__(self, arguments: Sequence[str], code: int, output: bytes, words: str) -> None:
+        super().__init__(f"git {' '.join(arguments)}: {words.strip() or f'exit code {code}'}")
+        self.code = code
+        self.output = output
+        self.words = words
+
+
+class Objects:
+    """The objects of a repository. `object_format` is sha1 or sha256; `refs` are names by id, HEAD among them."""
+
+    def __init__(
+        self,
+        objects: Path,
+        *,
+        object_format: str,
+        refs: Mapping[str, str],
+        head: str | None,
+        shallow: Path | None,
+        settings: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.id_length = 32 if object_format == "sha256" else 20
+        self.folder = Path(tempfile.mkdtemp(prefix="relspec-git-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._finalizer = weakref.finalize(self, _remove, self.folder, [])
+        for name in ("objects/info", "refs/heads", "info"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "HEAD").write_text(f"{head or 'ref: refs/heads/none'}\n", encoding="ascii")
+        (self.folder / "objects/info/alternates").write_bytes(_quoted(objects) + b"\n")
+        (self.folder / "config").write_text(_settings(object_format, settings), encoding="utf-8")
+        lines = [f"{refs[name]} {name}\n" for name in sorted(refs) if name.startswith("refs/")]
+        (self.folder / "packed-refs").write_text("# pack-refs with: sorted \n" + "".join(lines), encoding="utf-8")
+        if shallow is not None:
+            shutil.copyfile(shallow, self.folder / "shallow")
+
+    def git(
+        self, *arguments: str, data: bytes | None = None, check: bool = True, extra: Mapping[str, str] | None = None
+    ) -> bytes:
+        """What a Git command prints. Raises GitFailedError where it fails, unless `check` is off."""
+        result = subprocess.run(
+            ["git", *arguments],
+            input=data,
+            stdin=subprocess.DEVNULL if data is None else None,
+            capture_output=True,
+            env={**environment(self.folder), **(extra or {})},
+            cwd=self.folder,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            words = result.stderr.decode("utf-8", "replace")
+            raise GitFailedError(arguments, result.returncode, result.stdout, words)
+        return result.stdout
+
+    def stream(self, *arguments: str) -> Iterator[bytes]:
+        """The NUL-separated words of a long answer, as they come. The process ends with the iterator."""
+        process = subprocess.Popen(
+            ["git", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(self.folder),
+            cwd=self.folder,
+        )
+        try:
+            rest = b""
+            output = cast("IO[bytes]", process.stdout)
+            while chunk := output.read(1 << 16):
+                words = (rest + chunk).split(b"\0")
+                rest = words.pop()
+                yield from words
+            if rest:
+                yield rest
+        finally:
+            process.kill()
+            cast("IO[bytes]", process.stdout).close()
+            process.wait()
+
+    # --- objects by id
+
+    def read(self, name: str) -> tuple[ObjectKind, bytes] | None:
+        """One object; None where this clone does not have it."""
+        return next(self.read_all((name,)))
+
+    def read_all(self, names: Iterable[str]) -> Iterator[tuple[ObjectKind, bytes] | None]:
+        """Objects in the order of their ids, asked for many at a time."""
+        waiting = list(names)
+        for start in range(0, len(waiting), PIPELINED):
+            batch = waiting[start : start + PIPELINED]
+            requests, answers = self._pipes()
+            requests.write("".join(f"{name}\n" for name in batch).encode())
+            requests.flush()
+            # All answers are taken before the first is given away: a caller that stops must not leave half of them.
+            yield from [_answer(answers) for _ in batch]
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = subprocess.Popen(
+                ["git", "cat-file", "--batch"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment(self.folder),
+                cwd=self.folder,
+            )
+            self._process = process
+            self._finalizer.detach()
+            self._finalizer = weakref.finalize(self, _remove, self.folder, [process])
+        return cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+
+    def close(self) -> None:
+        """Ends the process and removes the folder; nothing can be read afterwards."""
+        self._finalizer()
+
+
+def _answer(answers: IO[bytes]) -> tuple[ObjectKind, bytes] | None:
+    """One answer of `cat-file --batch`: `<id> <kind> <size>`, the content, a newline; or `<id> missing`."""
+    header = answers.readline()
+    words = header.split()
+    if len(words) == 3 and words[1] in (b"commit", b"tree", b"blob", b"tag"):
+        content = answers.read(int(words[2]) + 1)
+        kind: ObjectKind = words[1].decode()  # type: ignore[assignment]
+        return kind, content[:-1]
+    if not header:
+        raise RelspecError(Finding("RS606", "git ended while it was read", Where(""), "run: git fsck"))
+    return None
+
+
+def _remove(folder: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quoted(path: Path) -> bytes:
+    """A path as a line of `alternates`: in C's quotes where it would not be one line (gitrepository-layout)."""
+    data = os.fsencode(path)
+    if data.startswith((b'"', b"#")) or b"\n" in data or b'"' in data:
+        escaped = data.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+        return b'"' + escaped + b'"'
+    return data
+
+
+def _settings(object_format: str, settings: Sequence[tuple[str, str]]) -> str:
+    version = 1 if object_format != "sha1" else 0
+    lines = ["[core]", f"\trepositoryformatversion = {version}", "\tbare = true"]
+    if version:
+        lines += ["[extensions]", f"\tobjectFormat = {object_format}"]
+    for name, value in settings:
+        section, _, key = name.partition(".")
+        plain = value if value.isalnum() else "true"
+        lines += [f"[{section}]", f"\t{key} = {plain}"]
+    return "\n".join(lines) + "\n"
