@@ -19,7 +19,7 @@ from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Diagnostic, Finding, Kind, RelspecError, Severity, Where
 from relspec.discovery import Found, Place, discover
 from relspec.emit import emit_documents
-from relspec.loader import Loader
+from relspec.loader import Loader, Memory
 from relspec.lock import check_edition
 from relspec.lock import read as read_lock
 from relspec.outputs import where
@@ -91,13 +91,13 @@ class Compiler:
     """Compiles releases of one tree; what several releases share is read and resolved once.
 
     A tree that is locked to another edition is refused (RS620), unless `any_edition`: history is compiled by the
-    compiler at hand.
+    compiler at hand. Compilers of several commits may share a `memory` of documents.
     """
 
-    def __init__(self, tree: Tree, *, any_edition: bool = False) -> None:
+    def __init__(self, tree: Tree, *, any_edition: bool = False, memory: Memory | None = None) -> None:
         self.tree = tree
         self.any_edition = any_edition
-        self.loader = Loader(tree)
+        self.loader = Loader(tree, memory)
         self.resolver = Resolver(self.loader, self.output)
         self.sources = TemplateSources(tree)
         self.templates = TemplateSet(self.sources, is_packaged)

@@ -82,6 +82,36 @@ def discover(tree: Tree, loader: Loader) -> Found:
     return Found(tuple(sorted(environments)), tuple(sorted(places)), tuple(findings))
 
 
+def release_at(tree: Tree, loader: Loader, file: str) -> Place | None:
+    """The release that a release.yaml holds, without looking at any other; None where it is none of an environment."""
+    folder = posixpath.dirname(file)
+    if not folder.startswith(f"{ENVIRONMENTS}/") or tree.kind(file) != "file":
+        return None
+    if tree.kind(f"{folder}/{ENVIRONMENT_FILE}") == "file":
+        environment = folder[len(ENVIRONMENTS) + 1 :]
+        return Place(f"{environment}/{_own_name(loader, file)}", file, environment)
+    outer = posixpath.dirname(folder)
+    while outer != ENVIRONMENTS and tree.kind(f"{outer}/{ENVIRONMENT_FILE}") != "file":
+        outer = posixpath.dirname(outer)
+    environment = outer[len(ENVIRONMENTS) + 1 :]
+    return Place(f"{environment}/{posixpath.basename(folder)}", file, environment) if environment else None
+
+
+def place_of(tree: Tree, loader: Loader, release: str, file: str | None = None) -> Place | None:
+    """Where the release with an id lies, without looking at any other; None where there is none.
+
+    In a folder of its own, or beside the environment.yaml whose path the id starts with. `file` is where it lies in
+    another tree: of a release in a folder between its environment's and its own, the id alone does not say it.
+    """
+    own = f"{ENVIRONMENTS}/{release}/{RELEASE_FILE}"
+    beside = f"{ENVIRONMENTS}/{posixpath.dirname(release)}/{RELEASE_FILE}"
+    for path in dict.fromkeys((file or own, own, beside)):
+        place = release_at(tree, loader, path)
+        if place is not None and place.id == release:
+            return place
+    return None
+
+
 def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], list[str]]]:
     """Each folder with the names of its files and of its links, outer ones first.
 

@@ -147,7 +147,7 @@ def _over(lower: Data, upper: Data, path: Path, layer: Layer, problems: list[Fin
         elif not path and key == "variants" and isinstance(value, dict):
             result[key] = _variants(result.get(key) or {}, value, layer, problems)
         elif (not path and key in PATCHES) or (key == "values" and (*path, key) in VALUES):
-            result[key] = _patch(result[key], value) if key in result else value
+            result[key] = patched(result[key], value) if key in result else value
         else:
             result[key] = _merged(result.get(key), value, (*path, key), layer, problems)
     return result
@@ -192,7 +192,7 @@ def _variants(lower: Data, upper: Data, layer: Layer, problems: list[Finding]) -
     result = dict(lower)
     for name, patch in upper.items():
         if patch is not None:
-            result[name] = _patch(result[name], patch) if name in result else patch
+            result[name] = patched(result[name], patch) if name in result else patch
         else:
             _remove(result, name, ("variants",), layer, problems)
     return result
@@ -207,13 +207,13 @@ def _another_form(path: Path, lower: Data, upper: Data) -> bool:
     return False
 
 
-def _patch(lower: Any, upper: Any) -> Any:
+def patched(lower: Any, upper: Any) -> Any:
     """A patch over a patch: nulls stay, for they say what the patch removes."""
     if not isinstance(lower, dict) or not isinstance(upper, dict):
         return upper
     result = dict(lower)
     for key, value in upper.items():
-        result[key] = _patch(result[key], value) if key in result and key not in WHOLE else value
+        result[key] = patched(result[key], value) if key in result and key not in WHOLE else value
     return result
 
 

@@ -18,11 +18,19 @@ LAYERED = ("Release", "Environment")
 """Documents that may say a part of something: what all layers come to is checked when they are merged."""
 
 
-class Loader:
-    """Reads documents of one tree. Not safe to share between threads."""
+Memory = dict[tuple[str, str, bytes], Data]
+"""Documents that were found good before, by path, kind and bytes: neighbouring commits share nearly all of them."""
 
-    def __init__(self, tree: Tree) -> None:
+
+class Loader:
+    """Reads documents of one tree. Not safe to share between threads.
+
+    Loaders of several commits may share a `memory`, so that a document is parsed once for all of them.
+    """
+
+    def __init__(self, tree: Tree, memory: Memory | None = None) -> None:
         self.tree = tree
+        self._memory: Memory = {} if memory is None else memory
         self._texts: dict[str, bytes] = {}
         self._documents: dict[str, Data | tuple[Finding, ...]] = {}
         self._refused: dict[str, Data] = {}
@@ -38,9 +46,22 @@ class Loader:
         """The document at `path`, which fits `model` (as far as one layer can). Raises RelspecError with everything that is wrong with it."""
         result = self._documents.get(path)
         if result is None:
-            result = self._documents[path] = self._load(path, model, kind)
+            result = self._documents[path] = self._remembered(path, model, kind)
         if isinstance(result, tuple):
             raise RelspecError(*result)
+        return result
+
+    def _remembered(self, path: str, model: type[BaseModel], kind: str) -> Data | tuple[Finding, ...]:
+        try:
+            key = (path, kind, self.text(path))
+        except RelspecError as error:
+            return error.findings
+        known = self._memory.get(key)
+        if known is not None:
+            return known
+        result = self._load(path, model, kind)
+        if not isinstance(result, tuple):
+            self._memory[key] = result
         return result
 
     def _load(self, path: str, model: type[BaseModel], kind: str) -> Data | tuple[Finding, ...]:

@@ -275,7 +275,7 @@ class Resolver:
         except RelspecError as error:
             problems += error.findings
         try:
-            documents = self._documents(file)
+            documents = self.documents(file)
         except RelspecError as error:
             problems += error.findings
             problems += self._unknown_models(file)
@@ -315,14 +315,14 @@ class Resolver:
         """RS201, RS203 of a release that is wrong in other ways too: everything wrong is said at once."""
         services = self.loader.refused(file).get("services")
         for name, service in services.items() if isinstance(services, dict) else ():
-            for path, reference in _model_references(service):
+            for path, reference in model_references(service):
                 try:
                     self.registry.resolve(reference, Where(file, ("services", name, *path)))
                 except RelspecError as error:
                     yield from error.findings
 
-    def _documents(self, file: str) -> list[Layer]:
-        """The `extends` chain of a release, deepest base first, release.yaml last."""
+    def documents(self, file: str) -> list[Layer]:
+        """The `extends` chain of a release, deepest base first, release.yaml last. Raises RelspecError."""
         chain: list[Layer] = []
         seen: list[str] = []
         current = file
@@ -531,7 +531,7 @@ class Resolver:
             yield File(posixpath.join(path, file[len(source) + 1 :]), self.loader.text(file), file, origin)
 
 
-def _model_references(service: Any) -> Iterator[tuple[Path, str]]:
+def model_references(service: Any) -> Iterator[tuple[Path, str]]:
     """The model references of a service that may be of any form, with their paths."""
     if not isinstance(service, dict):
         return
@@ -542,7 +542,7 @@ def _model_references(service: Any) -> Iterator[tuple[Path, str]]:
     patches: list[tuple[Path, Any]] = [(("candidate",), service.get("candidate"))]
     patches += [(("variants", name), patch) for name, patch in variants.items()] if isinstance(variants, dict) else []
     for path, patch in patches:
-        yield from (((*path, *inner), found) for inner, found in _model_references(patch))
+        yield from (((*path, *inner), found) for inner, found in model_references(patch))
 
 
 def _typed(

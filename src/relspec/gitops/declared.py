@@ -1,0 +1,243 @@
+"""What a release declares: the text by which two states of it are the same or not.
+
+That is each service after its layers, variant and alias, with the digests of its ModelVersion records and files, but
+without the environment, its defaults and policies: reverting a release must not depend on what the platform team changed
+meanwhile. Comments, the order of keys and the way to a value don't count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.discovery import Place, place_of
+from relspec.gitops.recording import RecordingTree
+from relspec.layers import ATOMS, PATCHES, WHOLE, Data, Layer, long_form, patched
+from relspec.loader import Loader, Memory
+from relspec.registry.records import record_file
+from relspec.resolve import Resolver, model_references
+from relspec.tree import Tree, relative, walk
+
+RELEASE = "*"
+"""The pseudo-service that stands for what a release says of itself: targets, helm, overrides."""
+
+RELEASE_FIELDS = ("targets", "helm", "overrides")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a release declares in one tree.
+
+    `services` holds canonical JSON by service, `*` among them; `key` is their digest, and equal keys mean equal states.
+    `models` are the exact versions in use (`als@v0.3`) by service, `aliases` the references that were aliases.
+    `asked` are all paths that the answer depends on. `findings` say why a release is broken: its `key` is then the
+    digest of the bytes that can't be understood.
+    """
+
+    place: Place
+    services: Mapping[str, str]
+    key: str
+    asked: frozenset[str]
+    models: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be said about what it declares."""
+        return bool(self.findings)
+
+    def changed(self, other: Declared | None) -> tuple[str, ...]:
+        """The services whose declaration differs, sorted; `*` first."""
+        theirs: Mapping[str, str] = other.services if other is not None else {}
+        names = {*self.services, *theirs}
+        return tuple(sorted(name for name in names if self.services.get(name) != theirs.get(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no such release in the tree; `asked` are the paths at which it could lie."""
+
+    asked: frozenset[str]
+
+
+def declare(tree: Tree, release: str, memory: Memory | None = None, file: str | None = None) -> Declared | Absent:
+    """What the release with an id declares in a tree. Raises nothing for what is wrong in it.
+
+    `file` is where its release.yaml lies in a neighbouring tree (see `discovery.place_of`).
+    """
+    recording = RecordingTree(tree)
+    loader = Loader(recording, memory)
+    place = place_of(recording, loader, release, file)
+    if place is None:
+        return Absent(frozenset(recording.asked))
+    try:
+        return _declare(place, recording, Resolver(loader))
+    except RelspecError as error:
+        return _broken(place, recording, error.findings)
+
+
+def _broken(place: Place, recording: RecordingTree, findings: tuple[Finding, ...]) -> Declared:
+    """A state that today's language can't understand: it equals another one of the same bytes."""
+    digest = hashlib.sha256(b"broken")
+    for path in sorted(recording.asked):
+        try:
+            data = recording.tree.read(path)
+        except RelspecError:
+            continue
+        digest.update(f"{path}\0{len(data)}\0".encode("utf-8", "surrogateescape") + data)
+    return Declared(place, {}, digest.hexdigest(), frozenset(recording.asked), {}, findings)
+
+
+def _declare(place: Place, recording: RecordingTree, resolver: Resolver) -> Declared:
+    documents = resolver.documents(place.file)
+    services: dict[str, str] = {}
+    models: dict[str, str] = {}
+    for name in dict.fromkeys(name for layer in documents for name in (layer.data.get("services") or {})):
+        service = _service(name, documents)
+        if service is None:
+            continue
+        described = _exact(service, resolver, place.file)
+        if isinstance(described.get("model"), str):
+            models[name] = described["model"]
+        services[name] = _canonical(described)
+    whole: Data = {}
+    for layer in documents:
+        whole = _over(whole, _rooted(layer, {key: layer.data[key] for key in RELEASE_FIELDS if key in layer.data}), ())
+    helm = whole.get("helm")
+    if isinstance(helm, dict) and isinstance(helm.get("values"), str):
+        whole["helm"] = {**helm, "values": _digests(resolver.loader.tree, helm["values"])}
+    if whole:
+        services[RELEASE] = _canonical(whole)
+    services = dict(sorted(services.items()))
+    digest = hashlib.sha256(_canonical(services).encode("utf-8", "surrogatepass")).hexdigest()
+    return Declared(place, services, digest, frozenset(recording.asked), models)
+
+
+def _service(name: str, documents: list[Layer]) -> Data | None:
+    """A service after the layers of the release and its active variant; None where a layer takes it away."""
+    merged: Data | None = None
+    for layer in documents:
+        services = layer.data.get("services") or {}
+        if name not in services:
+            continue
+        own = services[name]
+        merged = None if own is None else _over(merged or {}, _rooted(layer, long_form(own)), ())
+    active = merged.get("active") if merged is not None else None
+    if merged is not None and active is not None:
+        variant = (merged.get("variants") or {}).get(active)
+        if isinstance(variant, dict):
+            merged = _over(merged, variant, ())
+        merged = {key: value for key, value in merged.items() if key not in ("strategy", "candidate")}
+    return merged
+
+
+def _over(lower: Data, upper: Data, path: tuple[str, ...]) -> Data:
+    """A layer over another. A null that removes what a layer set is done with it; one that removes a default of the
+    environment stays: it is declared."""
+    result = dict(lower)
+    for key, value in upper.items():
+        below = result.get(key)
+        if value is None and below is not None:
+            del result[key]
+        elif not path and key in PATCHES and below is not None:
+            result[key] = patched(below, value)
+        elif isinstance(below, dict) and isinstance(value, dict) and not _whole(path, key):
+            result[key] = _over(below, value, (*path, key))
+        else:
+            result[key] = value
+    return result
+
+
+def _whole(path: tuple[str, ...], key: str) -> bool:
+    return (not path and key in WHOLE) or (len(path) == 1 and path[0] in ATOMS)
+
+
+def _rooted(layer: Layer, data: Data) -> Data:
+    """The data of a layer with the paths of files as the repository knows them: they are relative to who says them."""
+    changed = dict(data)
+    for name in ("candidate", "variants"):
+        inner = data.get(name)
+        if name == "variants" and isinstance(inner, dict):
+            changed[name] = {key: _rooted(layer, patch) if patch else patch for key, patch in inner.items()}
+        elif isinstance(inner, dict):
+            changed[name] = _rooted(layer, inner)
+    files = data.get("files")
+    if isinstance(files, dict):
+        changed["files"] = {
+            path: {"from": relative(layer.file, file["from"], origin=Where(layer.file))}
+            if isinstance(file, dict) and isinstance(file.get("from"), str)
+            else file
+            for path, file in files.items()
+        }
+    helm = data.get("helm")
+    if isinstance(helm, dict):
+        changed["helm"] = {
+            key: relative(layer.file, value, origin=Where(layer.file)) if _is_helm_path(key, value) else value
+            for key, value in helm.items()
+        }
+    return changed
+
+
+def _is_helm_path(key: str, value: Any) -> bool:
+    return isinstance(value, str) and (key == "chart" or (key == "values" and value != "scaffold"))
+
+
+def _exact(service: Data, resolver: Resolver, file: str) -> Data:
+    """The service with its model references exact, and the digests of records and files instead of their names."""
+    tree = resolver.loader.tree
+    described = _with_digests(service, tree)
+    records: dict[str, str] = {}
+    for path, reference in model_references(service):
+        model = resolver.registry.resolve(reference, Where(file))
+        exact = f"{model.name}@{model.version}"
+        record = tree.read(record_file(model.name, model.version))
+        records[exact] = hashlib.sha256(record).hexdigest()
+        described = _replaced(described, path, exact)
+    if records:
+        described["$records"] = records
+    return described
+
+
+def _replaced(data: Data, path: tuple[str | int, ...], value: str) -> Data:
+    key = str(path[0])
+    return {**data, key: value if len(path) == 1 else _replaced(data[key], path[1:], value)}
+
+
+def _with_digests(service: Data, tree: Tree) -> Data:
+    changed = dict(service)
+    for name in ("candidate", "variants"):
+        inner = service.get(name)
+        if name == "variants" and isinstance(inner, dict):
+            changed[name] = {key: _with_digests(patch, tree) if patch else patch for key, patch in inner.items()}
+        elif isinstance(inner, dict):
+            changed[name] = _with_digests(inner, tree)
+    if isinstance(service.get("files"), dict):
+        changed["files"] = {path: _file(file, tree) for path, file in service["files"].items()}
+    return changed
+
+
+def _file(file: Any, tree: Tree) -> Any:
+    """A file by its content, wherever it lies: written out or kept beside makes no difference to what runs."""
+    if isinstance(file, dict) and isinstance(file.get("from"), str):
+        return _digests(tree, file["from"])
+    if isinstance(file, dict) and isinstance(file.get("content"), str):
+        return {"": hashlib.sha256(file["content"].encode("utf-8", "surrogatepass")).hexdigest()}
+    return file
+
+
+def _digests(tree: Tree, path: str) -> Any:
+    """The digest of a file, or of each file of a folder by its path in there."""
+    if path == "scaffold":
+        return path
+    if tree.kind(path) == "folder":
+        return {name[len(path) + 1 :]: hashlib.sha256(tree.read(name)).hexdigest() for name in walk(tree, path)}
+    return {"": hashlib.sha256(tree.read(path)).hexdigest()}
+
+
+def _canonical(value: Any) -> str:
+    """JSON with sorted keys and nothing between them (as RFC 8785 has it, but for how numbers are written)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
