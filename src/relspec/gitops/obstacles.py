@@ -1,0 +1,173 @@
+"""What stands in the way of going back whatever the time, and what one should know: models, interfaces, secrets.
+
+Policy never blocks a restoration (DESIGN 6): an archived or deprecated version is said, not refused. A quarantined one is
+refused by `check`, and callers that need the newer interface must go back too. Configuration needs no rule: it comes back
+with the objects, under names made from its content.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from relspec.gitops.schedule import Situation
+from relspec.registry.interface import Comparison, compare
+from relspec.registry.records import ResolvedModel, model_file
+from relspec.resolve import ResolvedRelease, ResolvedService, Secret
+from relspec.spec.registry import Model
+from relspec.spec.service import FromSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What lies outside a release's own history.
+
+    `dependents`: for each service the ids of the releases whose `uses` names this one. `models`: today's model.yaml by
+    model; where one is missing, the one that the newest revision saw counts. `application`: Argo CD's Application that
+    deploys the release; default: the outermost environment's name, as `init` writes it.
+    """
+
+    dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    models: Mapping[str, Model] = field(default_factory=dict)
+    application: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A service that goes back from `now` to `then`, each in its release."""
+
+    now: ResolvedService
+    then: ResolvedService
+    release: ResolvedRelease
+    later: Context
+
+    @property
+    def assumes(self) -> frozenset[str]:
+        """What a start of its pods takes for granted beside the artifact."""
+        return frozenset({"A9"} if _secrets(self.then) else ()) | frozenset({"A7"} if self.other_version else ())
+
+    @property
+    def other_version(self) -> bool:
+        """Whether another model, or another version of it, answers the callers then."""
+        now, then = self.now.model, self.then.model
+        return now is not None and then is not None and (now.name, now.version) != (then.name, then.version)
+
+    @property
+    def dependents(self) -> tuple[str, ...]:
+        """The other releases that call the service."""
+        return tuple(sorted(set(self.later.dependents.get(self.then.name, ())) - {self.release.id}))
+
+    def model_file(self, model: ResolvedModel) -> Model:
+        """Today's model.yaml: the caller's, else the newest one that the service itself saw."""
+        seen = {one.name: one.model for one in _models(self.now)}
+        return self.later.models.get(model.name) or seen.get(model.name) or model.model
+
+    def returning(self) -> Iterator[ResolvedModel]:
+        """The model versions that do not run now and come back, the candidate's too."""
+        running = {(one.name, one.version) for one in _models(self.now)}
+        return (one for one in _models(self.then) if (one.name, one.version) not in running)
+
+    def comparison(self) -> Comparison | None:
+        """What the callers see of the interface's way back; None where it is the same version."""
+        if not self.other_version or self.now.model is None or self.then.model is None:
+            return None
+        return compare(_interface(self.now.model), _interface(self.then.model))
+
+
+def obstacle(way: Return) -> Situation | None:
+    """What blocks going back at any time; None where nothing does."""
+    return quarantined(way) or coordinated(way)
+
+
+def quarantined(way: Return) -> Situation | None:
+    """The version to go back to is quarantined today: `check` lets nothing move to it until that is lifted (RS411)."""
+    for model in way.returning():
+        entry = (way.model_file(model).quarantine or {}).get(model.version)
+        if entry is not None and entry.lifted is None:
+            why = (
+                f"{model.name} {model.version} is quarantined since {entry.since}: {entry.reason}; "
+                f"choose another version, or lift it in {model_file(model.name)} (lifted: REASON)"
+            )
+            return Situation("blocked", why)
+    return None
+
+
+def coordinated(way: Return) -> Situation | None:
+    """Going back across a breaking change of the interface takes along the releases that use this one."""
+    found = way.comparison()
+    if found is None or found.verdict != "breaking" or not way.dependents:
+        return None
+    why = f"needs a coordinated change with {', '.join(way.dependents)}: {_versions(way)} breaks the interface"
+    action = shlex.join(["relspec", "rollback", way.release.id, *way.dependents])
+    return Situation("blocked", f"{why} ({_first(found, 'breaking')})", action=action)
+
+
+def notes(way: Return) -> Iterator[str]:
+    """What one should know beside the verdict."""
+    name = way.then.name
+    for model in way.returning():
+        stage = (way.model_file(model).lifecycle or {}).get(model.version)
+        if stage == "archived":
+            yield f"{name}: {model.name} {model.version} is archived: its artifact may be gone (A6)"
+        elif stage == "deprecated":
+            yield f"{name}: {model.name} {model.version} is deprecated, which does not hold up a restoration"
+    found = way.comparison()
+    if found is not None and found.verdict == "breaking" and not way.dependents:
+        breach = _first(found, "breaking")
+        yield f"{name}: {_versions(way)} breaks the interface ({breach}), and no release says that it uses it (A7)"
+    elif found is not None and found.verdict == "unknown" and found.declared:
+        doubt = _first(found, "unknown")
+        yield f"{name}: whether {_versions(way)} breaks the interface is not known ({doubt}) (A7)"
+    yield from _secret_notes(way)
+    if way.now.active != way.then.active:
+        yield f"{name}: {_variant(way.now)} runs now, {_variant(way.then)} comes back"
+
+
+def _secret_notes(way: Return) -> Iterator[str]:
+    """Secrets live outside Git: a revert names the old one again, and does not bring it back."""
+    before, after = _secrets(way.now), _secrets(way.then)
+    for variable, key in after.items():
+        if before.get(variable) != key:
+            yield f"{way.then.name}: {variable} reads the secret {key} again, which must still be there (A9)"
+
+
+def _secrets(service: ResolvedService) -> dict[str, str]:
+    """The secrets that a service, what runs beside it, and its candidate read, by variable."""
+    found = {name: f"{value.name}/{value.key}" for name, value in service.env.items() if isinstance(value, Secret)}
+    for companion in (*(service.spec.init or ()), *(service.spec.sidecars or ())):
+        for name, written in (companion.env or {}).items():
+            if isinstance(written, FromSecret):
+                found[f"{companion.name}'s {name}"] = written.secret
+    if service.candidate is not None:
+        found |= {f"the candidate's {name}": key for name, key in _secrets(service.candidate).items()}
+    return found
+
+
+def _models(service: ResolvedService) -> Iterator[ResolvedModel]:
+    for workload in (service, service.candidate):
+        if workload is not None and workload.model is not None:
+            yield workload.model
+
+
+def _interface(model: ResolvedModel) -> dict[str, Any] | None:
+    interface = model.record.interface
+    return None if interface is None else interface.model_dump(exclude_none=True)
+
+
+def _versions(way: Return) -> str:
+    now, then = way.now.model, way.then.model
+    if now is None or then is None:
+        return ""
+    return (
+        f"going back from {now.name} {now.version} to {'' if now.name == then.name else f'{then.name} '}{then.version}"
+    )
+
+
+def _first(found: Comparison, effect: str) -> str:
+    return next(change.message for change in found.changes if change.effect == effect)
+
+
+def _variant(service: ResolvedService) -> str:
+    return "the service itself" if service.active is None else f"the variant {service.active}"
