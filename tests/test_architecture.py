@@ -19,8 +19,8 @@ MODULES = {
 EDGE = ("relspec.cli", "relspec.__main__")
 """What talks to a person."""
 
-GIT = (*EDGE, "relspec.gitops")
-"""What may start processes and read Git."""
+GIT = (*EDGE, "relspec.gitops", "relspec.reporters.plan")
+"""What may start processes and read Git, or prints what those found."""
 
 LAYERS = (
     ("relspec.diagnostics",),

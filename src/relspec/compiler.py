@@ -32,6 +32,7 @@ from relspec.rules.allowances import allowed
 from relspec.rules.helm import check_values
 from relspec.rules.repository import written_objects
 from relspec.schema_checks import DEFAULT_KUBERNETES, SchemaProblem, check_against, check_compose, check_object
+from relspec.spec.environment import Policies
 from relspec.spec.repository import Lock, Repository
 from relspec.targets.compose.target import compose
 from relspec.targets.draft import Draft, Target
@@ -91,14 +92,22 @@ class Compiler:
     """Compiles releases of one tree; what several releases share is read and resolved once.
 
     A tree that is locked to another edition is refused (RS620), unless `any_edition`: history is compiled by the
-    compiler at hand. Compilers of several commits may share a `memory` of documents.
+    compiler at hand. Compilers of several commits may share a `memory` of documents. `policies` may make those of an
+    environment stricter, given its path.
     """
 
-    def __init__(self, tree: Tree, *, any_edition: bool = False, memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        any_edition: bool = False,
+        memory: Memory | None = None,
+        policies: Callable[[str, Policies], Policies] | None = None,
+    ) -> None:
         self.tree = tree
         self.any_edition = any_edition
         self.loader = Loader(tree, memory)
-        self.resolver = Resolver(self.loader, self.output)
+        self.resolver = Resolver(self.loader, self.output, policies)
         self.sources = TemplateSources(tree)
         self.templates = TemplateSet(self.sources, is_packaged)
         self.charts = Charts(tree)
@@ -133,16 +142,20 @@ class Compiler:
         return discover(self.tree, self.loader)
 
     def compile(
-        self, places: Iterable[Place] | None = None, targets: Sequence[str] | None = None, today: str | None = None
+        self,
+        places: Iterable[Place] | None = None,
+        targets: Sequence[str] | None = None,
+        today: str | None = None,
+        judge: Callable[[Finding], Finding] = lambda finding: finding,
     ) -> Compiled:
         """Compiles `places` (default: every release) for `targets` (default: each release's own).
 
-        `today` (YYYY-MM-DD) ends allowances; None: none has ended.
+        `today` (YYYY-MM-DD) ends allowances; None: none has ended. `judge` may weigh what is said of a release otherwise.
         """
         whole = places is None
         releases = [self.release(place, targets) for place in (self.found.releases if places is None else places)]
         findings = [
-            allowed(finding, release.release, today) if release.release is not None else finding
+            judge(allowed(finding, release.release, today) if release.release is not None else finding)
             for release in releases
             for finding in release.findings
         ]

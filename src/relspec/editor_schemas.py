@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
-from typing_extensions import TypedDict
+from pydantic import BaseModel, TypeAdapter
 
+from relspec.report_schemas import DiagnosticsDocument, PlanDocument
 from relspec.spec.environment import EnvironmentSpec, Exposure
 from relspec.spec.registry import Model, ModelVersion
 from relspec.spec.release import Release
@@ -34,97 +34,13 @@ ABBREVIATIONS = MappingProxyType({"api": "API", "cpu": "CPU", "gpu": "GPU", "htt
 NOT_ECMA = re.compile(r"\\([\"'`:@#%&=<>,;~ ])")
 """Escapes that Rust and Python read as the character itself, and that a regular expression with flag `u` may not have."""
 
-_CLOSED = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-Line = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-
-
-@with_config(_CLOSED)
-class RelatedDocument(TypedDict):
-    """A second place that explains the first."""
-
-    message: str
-    """What is there."""
-    file: str
-    """The file, below the root of the repository."""
-    line: Line | None
-    """First line, from 1."""
-    column: Line | None
-    """First column, from 1, in characters."""
-    endLine: Line | None
-    """Last line."""
-    endColumn: Line | None
-    """The column after the last character."""
-
-
-@with_config(_CLOSED)
-class DiagnosticDocument(TypedDict):
-    """One thing that is wrong, or worth knowing."""
-
-    code: Annotated[str, Field(pattern=r"^RS[1-9][0-9]{2}$", examples=["RS120"])]
-    """The rule: `relspec explain CODE` says more."""
-    severity: Literal["error", "warning", "note"]
-    """Only errors make a verb fail."""
-    # A field called `class` can only be declared through its alias.
-    class_: Annotated[Literal["structure", "safety", "policy", "quarantine"], Field(alias="class")]
-    """What may waive it."""
-    file: str
-    """The file, below the root of the repository."""
-    line: Line | None
-    """First line, from 1; null where the whole file is meant."""
-    column: Line | None
-    """First column, from 1, in characters."""
-    endLine: Line | None
-    """Last line."""
-    endColumn: Line | None
-    """The column after the last character."""
-    message: str
-    """One sentence."""
-    hint: str | None
-    """What to write or type next."""
-    related: list[RelatedDocument]
-    """Places that explain it."""
-    fix: dict[str, Any] | None
-    """An edit that mends it, where there is one."""
-    release: str | None
-    """The first release that it reaches."""
-    releases: list[str]
-    """All releases that it reaches."""
-
-
-@with_config(_CLOSED)
-class SummaryDocument(TypedDict):
-    """How much there was of what."""
-
-    errors: Count
-    """Diagnostics of severity error."""
-    warnings: Count
-    """Diagnostics of severity warning."""
-    notes: Count
-    """Diagnostics of severity note."""
-    releases: Count
-    """Releases that were looked at."""
-
-
-@with_config(_CLOSED)
-class DiagnosticsDocument(TypedDict):
-    """What `--format json` prints."""
-
-    # A field called `schema` is written with its alias for the same reason as `class`.
-    schema_: Annotated[Literal["relspec/diagnostics/v1"], Field(alias="schema")]
-    """The version of this format: a change that breaks readers raises it."""
-    diagnostics: list[DiagnosticDocument]
-    """Everything found, in a stable order: by file, position, code."""
-    summary: SummaryDocument
-    """The counts."""
-
 
 def _of_model(model: type[BaseModel]) -> Callable[[], JsonSchema]:
     return lambda: model.model_json_schema(by_alias=True)
 
 
-def _diagnostics() -> JsonSchema:
-    return TypeAdapter(DiagnosticsDocument).json_schema(by_alias=True)
+def _of_report(document: type[Any]) -> Callable[[], JsonSchema]:
+    return lambda: TypeAdapter(document).json_schema(by_alias=True)
 
 
 SOURCES: Mapping[str, tuple[str, Callable[[], JsonSchema]]] = MappingProxyType(
@@ -136,7 +52,8 @@ SOURCES: Mapping[str, tuple[str, Callable[[], JsonSchema]]] = MappingProxyType(
         "repository": ("Repository settings (relspec.yaml)", _of_model(Repository)),
         "lock": ("Lock (relspec.lock)", _of_model(Lock)),
         "context": ("Context of a Helm values template", context_schema),
-        "diagnostics": ("Diagnostics (relspec/diagnostics/v1)", _diagnostics),
+        "diagnostics": ("Diagnostics (relspec/diagnostics/v1)", _of_report(DiagnosticsDocument)),
+        "plan": ("Plan (relspec/plan/v1)", _of_report(PlanDocument)),
     }
 )
 """Each schema's title, and what makes it."""

@@ -193,12 +193,16 @@ class ResolvedRelease:
 class Resolver:
     """Resolves releases of one tree; environments, bases and models are resolved once.
 
-    `output` is the folder of the outputs, which nothing may be read from.
+    `output` is the folder of the outputs, which nothing may be read from. `policies` may make those of an environment
+    stricter, given its path.
     """
 
-    def __init__(self, loader: Loader, output: str = "rendered") -> None:
+    def __init__(
+        self, loader: Loader, output: str = "rendered", policies: Callable[[str, Policies], Policies] | None = None
+    ) -> None:
         self.loader = loader
         self.output = output
+        self.policies = policies
         self.registry = Registry(loader)
         self._environments: dict[str, ResolvedEnvironment | RelspecError] = {}
 
@@ -259,9 +263,12 @@ class Resolver:
             defaults=defaults,
             targets=spec.targets or TargetSettings(),
             rollback=spec.rollback or Rollback(),
-            policies=spec.policies or Policies(),
+            policies=self._policies(path, spec.policies or Policies()),
             spec=spec,
         )
+
+    def _policies(self, path: str, own: Policies) -> Policies:
+        return own if self.policies is None else self.policies(path, own)
 
     # --- releases
 

@@ -8,7 +8,7 @@ import click
 
 from relspec.diagnostics import RelspecError
 
-KINDS = ("release", "environment", "model-version", "model", "repository", "lock", "context", "diagnostics")
+KINDS = ("release", "environment", "model-version", "model", "repository", "lock", "context", "diagnostics", "plan")
 DEFAULT_FOLDERS = (".relspec/schemas", "schemas")
 """Where the schemas lie: in a repository that `init` made, and in relspec's own."""
 
@@ -31,7 +31,7 @@ Examples:
 def command(directory: str, kind: str | None, folder: str | None, *, check: bool) -> int:
     """Write the JSON Schemas by which an editor completes and explains every field.
 
-    KIND is one of release, environment, model-version, model, repository, lock, context, diagnostics.
+    KIND is one of release, environment, model-version, model, repository, lock, context, diagnostics, plan.
     """
     from relspec import editor_schemas
     from relspec.workspace import apply, compare

@@ -55,13 +55,27 @@ class Session:
 
     def __init__(self, directory: str) -> None:
         self.start = Path(directory).resolve()
-        self.root = find_root(self.start)
+        self.root = _root(self.start)
 
     @property
     def prefix(self) -> str:
         """The folder that was started in, below the root."""
         relative = self.start.relative_to(self.root).as_posix()
         return "" if relative == "." else relative
+
+    @property
+    def main_branch(self) -> str:
+        """The branch that is deployed, as relspec.yaml says."""
+        from relspec.compiler import Compiler
+
+        try:
+            return Compiler(self.tree(None if self._has_files else "HEAD"), any_edition=True).settings.main
+        except RelspecError:
+            return "main"
+
+    @property
+    def _has_files(self) -> bool:
+        return not _is_bare(self.root)
 
     def words(self, words: Sequence[str]) -> list[str]:
         """Releases as they were typed, with absolute paths as seen from where it started."""
@@ -74,6 +88,16 @@ class Session:
         from relspec.gitops.repository import Repository
 
         return Repository(self.root).tree(revision)
+
+
+def _root(start: Path) -> Path:
+    """The folder of the releases; in a bare repository, which has no files, the repository itself."""
+    return start if _is_bare(start) else find_root(start)
+
+
+def _is_bare(folder: Path) -> bool:
+    """Whether a folder is a Git directory: it has what Git looks for (setup.c, is_git_directory)."""
+    return all((folder / name).exists() for name in ("HEAD", "objects", "refs"))
 
 
 def report(diagnostics: Sequence[Diagnostic], releases: int, form: str, tree: Tree) -> None:

@@ -59,6 +59,17 @@ class ObjectStore:
             known = self._keep(name, answer[1])
         return known
 
+    def has_read(self, name: str) -> bool:
+        """Whether `blob` answers without asking Git."""
+        return name in self._blobs
+
+    def read_blobs(self, names: Iterable[str]) -> None:
+        """Reads files by their ids, all at once; one that this clone does not have is left to `blob` to report."""
+        unread = [name for name in dict.fromkeys(names) if name not in self._blobs]
+        for name, answer in zip(unread, self.objects.read_all(unread), strict=True):
+            if answer is not None:
+                self._keep(name, answer[1])
+
     def load(self, tops: Iterable[str], wanted: Callable[[str], bool]) -> None:
         """All folders below some tree objects, and the files whose name is `wanted`: a level at a time, pipelined."""
         level = [top for top in tops if top]
@@ -77,9 +88,7 @@ class ObjectStore:
                     elif entry.kind == "file" and wanted(leaf) and entry.id not in self._blobs:
                         files[entry.id] = None
             level = [name for name in inner if name not in seen]
-        for name, answer in zip(files, self.objects.read_all(files), strict=True):
-            if answer is not None:
-                self._keep(name, answer[1])
+        self.read_blobs(files)
 
     def _keep(self, name: str, data: bytes) -> bytes:
         self._size += len(data)
@@ -179,5 +188,6 @@ class CommitTree:
 
     def load(self, *folders: str, files: Callable[[str], bool] = lambda _: False) -> None:
         """Reads whole folders at once, with the files whose name is wanted: what discovery and a full compile need."""
-        tops = [entry.id for folder in folders if (entry := self.entry(folder)) is not None and entry.kind == "folder"]
-        self._store.load(tops, files)
+        entries = [self.entry(folder) for folder in folders if folder]
+        tops = [entry.id for entry in entries if entry is not None and entry.kind == "folder"]
+        self._store.load([self.id, *tops] if "" in folders else tops, files)

@@ -16,16 +16,30 @@ from typing import Any
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import Place, place_of
 from relspec.gitops.recording import RecordingTree
+from relspec.gitops.relative_paths import moved_service, rooted
 from relspec.layers import ATOMS, PATCHES, WHOLE, Data, Layer, long_form, patched
 from relspec.loader import Loader, Memory
 from relspec.registry.records import record_file
 from relspec.resolve import Resolver, model_references
-from relspec.tree import Tree, relative, walk
+from relspec.tree import Tree, walk
 
 RELEASE = "*"
 """The pseudo-service that stands for what a release says of itself: targets, helm, overrides."""
 
 RELEASE_FIELDS = ("targets", "helm", "overrides")
+
+
+@dataclass(frozen=True, slots=True)
+class Levers:
+    """The two emergency levers of a service, and all the rest of what it declares.
+
+    `active` is the variant in use, `weight` the percentage of its candidate (None: no candidate under a weight), `rest`
+    the canonical JSON of the service without the two, before the variant is laid over it.
+    """
+
+    active: str | None
+    weight: int | None
+    rest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,7 @@ class Declared:
     key: str
     asked: frozenset[str]
     models: Mapping[str, str] = field(default_factory=dict)
+    levers: Mapping[str, Levers] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -89,24 +104,23 @@ def _broken(place: Place, recording: RecordingTree, findings: tuple[Finding, ...
         except RelspecError:
             continue
         digest.update(f"{path}\0{len(data)}\0".encode("utf-8", "surrogateescape") + data)
-    return Declared(place, {}, digest.hexdigest(), frozenset(recording.asked), {}, findings)
+    return Declared(place, {}, digest.hexdigest(), frozenset(recording.asked), findings=findings)
 
 
 def _declare(place: Place, recording: RecordingTree, resolver: Resolver) -> Declared:
-    documents = resolver.documents(place.file)
+    layered = layered_release(resolver.documents(place.file))
     services: dict[str, str] = {}
     models: dict[str, str] = {}
-    for name in dict.fromkeys(name for layer in documents for name in (layer.data.get("services") or {})):
-        service = _service(name, documents)
-        if service is None:
+    levers: dict[str, Levers] = {}
+    for name, plain in layered.items():
+        if name == RELEASE:
             continue
-        described = _exact(service, resolver, place.file)
+        described = _exact(_with_variant(plain), resolver, place.file)
+        levers[name] = _levers(plain, resolver, place.file)
         if isinstance(described.get("model"), str):
             models[name] = described["model"]
         services[name] = _canonical(described)
-    whole: Data = {}
-    for layer in documents:
-        whole = _over(whole, _rooted(layer, {key: layer.data[key] for key in RELEASE_FIELDS if key in layer.data}), ())
+    whole = layered.get(RELEASE, {})
     helm = whole.get("helm")
     if isinstance(helm, dict) and isinstance(helm.get("values"), str):
         whole["helm"] = {**helm, "values": _digests(resolver.loader.tree, helm["values"])}
@@ -114,25 +128,61 @@ def _declare(place: Place, recording: RecordingTree, resolver: Resolver) -> Decl
         services[RELEASE] = _canonical(whole)
     services = dict(sorted(services.items()))
     digest = hashlib.sha256(_canonical(services).encode("utf-8", "surrogatepass")).hexdigest()
-    return Declared(place, services, digest, frozenset(recording.asked), models)
+    return Declared(place, services, digest, frozenset(recording.asked), models, levers)
+
+
+def layered_release(documents: list[Layer]) -> dict[str, Data]:
+    """Each service after the layers of the release, before a variant, and under `*` what the release says of itself.
+
+    Paths of files are as the repository knows them, aliases as they were written.
+    """
+    found: dict[str, Data] = {}
+    for name in dict.fromkeys(name for layer in documents for name in (layer.data.get("services") or {})):
+        service = _service(name, documents)
+        if service is not None:
+            found[name] = service
+    whole: Data = {}
+    for layer in documents:
+        whole = _over(whole, _rooted(layer, {key: layer.data[key] for key in RELEASE_FIELDS if key in layer.data}), ())
+    if whole:
+        found[RELEASE] = whole
+    return found
 
 
 def _service(name: str, documents: list[Layer]) -> Data | None:
-    """A service after the layers of the release and its active variant; None where a layer takes it away."""
+    """A service after the layers of the release; None where a layer takes it away."""
     merged: Data | None = None
     for layer in documents:
         services = layer.data.get("services") or {}
-        if name not in services:
-            continue
-        own = services[name]
-        merged = None if own is None else _over(merged or {}, _rooted(layer, long_form(own)), ())
-    active = merged.get("active") if merged is not None else None
-    if merged is not None and active is not None:
-        variant = (merged.get("variants") or {}).get(active)
-        if isinstance(variant, dict):
-            merged = _over(merged, variant, ())
-        merged = {key: value for key, value in merged.items() if key not in ("strategy", "candidate")}
+        if name in services:
+            own = services[name]
+            merged = None if own is None else _over(merged or {}, _rooted(layer, long_form(own)), ())
     return merged
+
+
+def _with_variant(service: Data) -> Data:
+    """A service with its active variant on top: fixed, and without its candidate."""
+    if service.get("active") is None:
+        return service
+    variant = (service.get("variants") or {}).get(service["active"])
+    merged = _over(service, variant, ()) if isinstance(variant, dict) else service
+    return {key: value for key, value in merged.items() if key not in ("strategy", "candidate")}
+
+
+WEIGHTS = {"canary": "weight", "abTest": "weight", "shadow": "percent"}
+"""Where a strategy says how much traffic its candidate gets."""
+
+
+def _levers(service: Data, resolver: Resolver, file: str) -> Levers:
+    rest = {key: value for key, value in service.items() if key != "active"}
+    strategy = service.get("strategy")
+    weight: int | None = None
+    for kind, key in WEIGHTS.items():
+        settings = strategy.get(kind) if isinstance(strategy, dict) else None
+        if isinstance(settings, dict) and isinstance(settings.get(key), int):
+            weight = settings[key]
+            rest["strategy"] = {**rest["strategy"], kind: {k: v for k, v in settings.items() if k != key}}
+    return Levers(service.get("active"), weight, _canonical(_exact(rest, resolver, file)))
 
 
 def _over(lower: Data, upper: Data, path: tuple[str, ...]) -> Data:
@@ -157,33 +207,8 @@ def _whole(path: tuple[str, ...], key: str) -> bool:
 
 
 def _rooted(layer: Layer, data: Data) -> Data:
-    """The data of a layer with the paths of files as the repository knows them: they are relative to who says them."""
-    changed = dict(data)
-    for name in ("candidate", "variants"):
-        inner = data.get(name)
-        if name == "variants" and isinstance(inner, dict):
-            changed[name] = {key: _rooted(layer, patch) if patch else patch for key, patch in inner.items()}
-        elif isinstance(inner, dict):
-            changed[name] = _rooted(layer, inner)
-    files = data.get("files")
-    if isinstance(files, dict):
-        changed["files"] = {
-            path: {"from": relative(layer.file, file["from"], origin=Where(layer.file))}
-            if isinstance(file, dict) and isinstance(file.get("from"), str)
-            else file
-            for path, file in files.items()
-        }
-    helm = data.get("helm")
-    if isinstance(helm, dict):
-        changed["helm"] = {
-            key: relative(layer.file, value, origin=Where(layer.file)) if _is_helm_path(key, value) else value
-            for key, value in helm.items()
-        }
-    return changed
-
-
-def _is_helm_path(key: str, value: Any) -> bool:
-    return isinstance(value, str) and (key == "chart" or (key == "values" and value != "scaffold"))
+    """The data of a layer with paths as the repository knows them: they are relative to who says them."""
+    return moved_service(data, rooted(layer.file, own=layer.name == "release"))
 
 
 def _exact(service: Data, resolver: Resolver, file: str) -> Data:

@@ -8,6 +8,7 @@ object is not fetched behind anybody's back, and what a prediction writes ends u
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -26,7 +27,9 @@ PIPELINED = 256
 KEPT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 """What Git gets of the caller's environment: where programs lie, and nothing that steers them."""
 
-MERGE_SETTINGS = r"^(merge\.(renames|renamelimit|directoryrenames)|diff\.(renames|renamelimit))$"
+MERGE_SETTINGS = (
+    r"^(merge\.(renames|renamelimit|directoryrenames|renormalize|default)|diff\.(renames|renamelimit|algorithm))$"
+)
 """Settings of the user that decide what a merge gives and that can't start a program."""
 
 
@@ -81,8 +84,9 @@ class Objects:
         (self.folder / "HEAD").write_text(f"{head or 'ref: refs/heads/none'}\n", encoding="ascii")
         (self.folder / "objects/info/alternates").write_bytes(_quoted(objects) + b"\n")
         (self.folder / "config").write_text(_settings(object_format, settings), encoding="utf-8")
-        lines = [f"{refs[name]} {name}\n" for name in sorted(refs) if name.startswith("refs/")]
-        (self.folder / "packed-refs").write_text("# pack-refs with: sorted \n" + "".join(lines), encoding="utf-8")
+        named = sorted((os.fsencode(name), target) for name, target in refs.items() if name.startswith("refs/"))
+        lines = [b"%s %s\n" % (target.encode("ascii"), name) for name, target in named]
+        (self.folder / "packed-refs").write_bytes(b"# pack-refs with: sorted \n" + b"".join(lines))
         if shallow is not None:
             shutil.copyfile(shallow, self.folder / "shallow")
 
@@ -105,7 +109,10 @@ class Objects:
         return result.stdout
 
     def stream(self, *arguments: str) -> Iterator[bytes]:
-        """The NUL-separated words of a long answer, as they come. The process ends with the iterator."""
+        """The NUL-separated words of a long answer, as they come. The process ends with the iterator.
+
+        Raises GitFailedError where it breaks off: half of an answer must not pass for the whole.
+        """
         process = subprocess.Popen(
             ["git", *arguments],
             stdin=subprocess.DEVNULL,
@@ -123,6 +130,8 @@ class Objects:
                 yield from words
             if rest:
                 yield rest
+            if process.wait() != 0:
+                raise GitFailedError(arguments, process.returncode, b"", "")
         finally:
             process.kill()
             cast("IO[bytes]", process.stdout).close()
@@ -205,6 +214,6 @@ def _settings(object_format: str, settings: Sequence[tuple[str, str]]) -> str:
         lines += ["[extensions]", f"\tobjectFormat = {object_format}"]
     for name, value in settings:
         section, _, key = name.partition(".")
-        plain = value if value.isalnum() else "true"
+        plain = value if re.fullmatch(r"-?[A-Za-z0-9]+", value) else "true"
         lines += [f"[{section}]", f"\t{key} = {plain}"]
     return "\n".join(lines) + "\n"

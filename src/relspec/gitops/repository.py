@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,6 +20,7 @@ from relspec.gitops.commit_tree import CommitTree, ObjectStore, missing
 from relspec.gitops.objects import MERGE_SETTINGS, GitFailedError, Objects, environment
 
 DEEPEN = "git fetch --deepen=200"
+RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--format=tformat:%H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +68,15 @@ class Repository:
         import git  # noqa: PLC0415 - 80 ms that most verbs don't need
 
         try:
-            repository = git.Repo(self.root, search_parent_directories=True)
+            repository = git.Repo(self.root, search_parent_directories=True, expand_vars=False)
         except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
             raise RelspecError(
                 Finding("RS606", f"{self.root} is in no Git repository", Where(str(self.root)), "run: git init")
             ) from error
         git_dir = Path(repository.git_dir).resolve()
-        common = Path(repository.common_dir).resolve()
         top = repository.working_tree_dir
         repository.close()
-        return git_dir, common, None if top is None else Path(top).resolve()
+        return git_dir, _common(git_dir), None if top is None else Path(top).resolve()
 
     @property
     def git_dir(self) -> Path:
@@ -132,8 +132,8 @@ class Repository:
     def refs(self) -> Mapping[str, str]:
         """Every ref and the id of what it names (a tag's own object), without replacements."""
         answer = self._asked("for-each-ref", "--format=%(objectname) %(refname)") or b""
-        lines = answer.decode("utf-8", "surrogateescape").splitlines()
-        pairs = (line.split(" ", 1) for line in lines)
+        lines = answer.decode("utf-8", "surrogateescape").split("\n")
+        pairs = (line.split(" ", 1) for line in lines if line)
         return {name: target for target, name in pairs if not name.startswith("refs/replace/")}
 
     def head(self) -> str | None:
@@ -144,13 +144,13 @@ class Repository:
     def branch(self) -> str | None:
         """The branch that HEAD is on, as a full ref (refs/heads/main); None where it is detached."""
         answer = self._asked("symbolic-ref", "--quiet", "HEAD")
-        return answer.decode("utf-8", "surrogateescape").strip() if answer else None
+        return answer.decode("utf-8", "surrogateescape").removesuffix("\n") if answer else None
 
     def upstream(self) -> str | None:
         """The remote-tracking ref that HEAD's branch follows (refs/remotes/origin/main); None without one."""
         branch = self.branch()
         answer = self._asked("for-each-ref", "--format=%(upstream)", "--", branch) if branch else None
-        return (answer or b"").decode("utf-8", "surrogateescape").strip() or None
+        return (answer or b"").decode("utf-8", "surrogateescape").removesuffix("\n") or None
 
     @cached_property
     def shallow(self) -> frozenset[str]:
@@ -227,7 +227,9 @@ class Repository:
             return self.commit(revision).id
         if revision.startswith("-") or "\0" in revision or "\n" in revision:
             raise self._unknown(revision)
-        arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        # `:/words` takes all that follows for words.
+        peeled = revision if revision.startswith(":/") else f"{revision}^{{commit}}"
+        arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", peeled)
         try:
             return self.git(*arguments).decode().strip()
         except GitFailedError:
@@ -282,12 +284,20 @@ class Repository:
         """The first-parent chain from a commit, newest first; at most `limit`. Ends at a shallow boundary."""
         some = () if limit is None else (f"--max-count={limit}",)
         names = self.git("rev-list", "--first-parent", *some, "--end-of-options", name).decode().split()
-        unread = [each for each in names if each not in self._commits]
+        self.read_commits(names)
+        return [self._commits[each] for each in names]
+
+    def has_read(self, name: str) -> bool:
+        """Whether `commit` answers without asking Git."""
+        return name in self._commits
+
+    def read_commits(self, names: Iterable[str]) -> None:
+        """Reads commits, given by their full ids, all at once. Raises RelspecError RS631 where one is not here."""
+        unread = [each for each in dict.fromkeys(names) if each not in self._commits]
         for each, answer in zip(unread, self._objects.read_all(unread), strict=True):
             if answer is None:
                 raise missing(f"commit {each[:9]}")
             self._commits[each] = _commit(each, answer[1])
-        return [self._commits[each] for each in names]
 
     def log(self, name: str) -> Iterator[tuple[str, tuple[str, ...] | None]]:
         """The first-parent chain, newest first: each id with the paths below `root` that differ from its first parent.
@@ -295,28 +305,51 @@ class Repository:
         A root differs in all that it has; of a commit at a shallow boundary nothing is known: None. One `git log` without
         pathspecs, which is five times as fast as one with them.
         """
-        arguments = ("log", "--first-parent", "-m", "--raw", "-z", "--no-renames", "--no-abbrev", "--format=tformat:%H")
+        for commit, records in self.records(name):
+            yield commit, None if records is None else tuple(records)
+
+    def records(self, name: str) -> Iterator[tuple[str, Mapping[str, bytes] | None]]:
+        """The same with what was and is at each path: `:<mode> <mode> <object> <object> <status>` (git-diff-tree)."""
+        for commit, records in self._raw_log("--first-parent", "-m", "--end-of-options", name):
+            yield commit, None if commit in self.shallow else records
+
+    def between(self, base: str, head: str) -> list[tuple[str, tuple[str, ...]]]:
+        """The commits that `head` has and `base` has not, oldest first, each with the paths that it changed; no merges."""
+        found = self._raw_log("--no-merges", "--reverse", "--end-of-options", f"{base}..{head}")
+        return [(commit, tuple(records)) for commit, records in found]
+
+    def _raw_log(self, *arguments: str) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+        """Commits with the records of what they changed below `root`, by path."""
         current: str | None = None
-        paths: list[str] = []
-        expect_path = False
-        for word in self._objects.stream(*arguments, "--end-of-options", name):
-            if expect_path:
+        records: dict[str, bytes] = {}
+        record: bytes | None = None
+        for word in self._logged(*arguments):
+            if record is not None:
                 path = word.decode("utf-8", "surrogateescape")
                 if path.startswith(self.prefix):
-                    paths.append(path[len(self.prefix) :])
-                expect_path = False
+                    records[path[len(self.prefix) :]] = record
+                record = None
             elif word.startswith((b":", b"\n:")):
-                expect_path = True
+                record = word.lstrip()
             else:
                 if current is not None:
-                    yield current, None if current in self.shallow else tuple(paths)
-                current, paths = word.decode().strip(), []
+                    yield current, records
+                current, records = word.decode().strip(), {}
         if current is not None:
-            yield current, None if current in self.shallow else tuple(paths)
+            yield current, records
+
+    def _logged(self, *arguments: str) -> Iterator[bytes]:
+        try:
+            yield from self._objects.stream("log", *RAW, *arguments)
+        except GitFailedError as error:
+            raise missing(f"a commit or folder in the history of {arguments[-1][:9]}") from error
 
     def changed(self, old: str, new: str) -> tuple[str, ...]:
-        """The paths below `root` that differ between two commits or trees, sorted."""
-        listing = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--end-of-options", old, new)
+        """The paths below `root` that differ between two commits or trees, sorted. Raises RelspecError RS631."""
+        try:
+            listing = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--end-of-options", old, new)
+        except GitFailedError as error:
+            raise missing(f"a folder of {old[:9]} or {new[:9]}") from error
         names = listing.decode("utf-8", "surrogateescape").split("\0")
         return tuple(sorted(name[len(self.prefix) :] for name in names if name and name.startswith(self.prefix)))
 
@@ -341,6 +374,14 @@ class Repository:
         raise RelspecError(
             Finding("RS606", f"{one[:9]} and {other[:9]} have no history in common", Where(one[:9]), hint)
         )
+
+
+def _common(git_dir: Path) -> Path:
+    """The folder that a worktree shares with its repository (gitrepository-layout), whatever a caller's environment says."""
+    try:
+        return (git_dir / os.fsdecode((git_dir / "commondir").read_bytes()).rstrip("\r\n")).resolve()
+    except FileNotFoundError:
+        return git_dir
 
 
 def boundary(message: str) -> RelspecError:

@@ -1,0 +1,208 @@
+"""The states of a release: runs of first-parent commits in which it declared the same.
+
+Going back means going from one state to an earlier one. The last change of a release is the newest first-parent commit
+whose declared state differs from its first parent's: neither commits that touch its folder nor changed outputs say that
+(the first change comments too, the second follow the environment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from relspec.compiler import CompiledRelease, Compiler
+from relspec.discovery import RELEASE_FILE, place_of, release_at
+from relspec.gitops.chain import Chain
+from relspec.gitops.commit_tree import CommitTree
+from relspec.gitops.declared import Absent, Declared, declare
+from relspec.gitops.recording import RecordingTree
+from relspec.gitops.repository import Commit, Repository, boundary
+from relspec.gitops.revision import Revision
+from relspec.loader import Loader, Memory
+from relspec.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a release declared from the commit `first` to the commit `last` of the first-parent chain.
+
+    `release` is its id at `last`: a rename belongs to the run. `declared` is what it said there, None where there was no
+    such release. `born` is its id at `first`.
+    """
+
+    release: str
+    first: Commit
+    last: Commit
+    declared: Declared | None
+    born: str = ""
+
+    @property
+    def key(self) -> str:
+        """What makes two states the same; empty where there was no such release."""
+        return self.declared.key if self.declared is not None else ""
+
+
+class History:
+    """The first-parent chain from a commit, and what releases were along it.
+
+    What was read once is kept for all releases: the log, folders, files and parsed documents.
+    """
+
+    def __init__(self, repository: Repository, head: str) -> None:
+        self.repository = repository
+        self.head = head
+        self.memory: Memory = {}
+        self.chain = Chain(repository, head)
+
+    def link(self, index: int) -> tuple[str, tuple[str, ...] | None] | None:
+        """The commit at a distance from the head and the paths that it changed (None at a shallow boundary)."""
+        link = self.chain.link(index)
+        return None if link is None else (link[0], None if link[1] is None else tuple(link[1]))
+
+    def tree(self, commit: str) -> CommitTree:
+        """The files of a commit on the chain."""
+        return self.repository.tree_of(self.repository.commit(commit).tree)
+
+    # --- states
+
+    def states(self, release: str, file: str | None = None) -> Iterator[State]:
+        """The states of a release, newest first; where it was renamed, they go on under the former name.
+
+        `file` is its release.yaml, where the id alone does not lead to it. Raises RelspecError RS630 when a state is
+        asked for that lies beyond a shallow boundary.
+        """
+        last = self.repository.commit(self.head)
+        current = newest = declare(self.chain.newest, release, self.memory, file)
+        name = release
+        index = 0
+        while True:
+            index = self.chain.next_change(index, current.asked)
+            link = self.chain.link(index)
+            if link is None:  # no commit ever touched where it would lie
+                return
+            changing = self.chain.commit(index)
+            state = State(name, changing, last, newest if isinstance(newest, Declared) else None, release)
+            if link[1] is None:
+                yield state
+                raise boundary(f"the history of {release} before {changing.short} was not fetched")
+            if not changing.parents:
+                yield state
+                return
+            tree = self.chain.before(index)
+            below = declare(tree, release, self.memory, _file(current) or file)
+            if isinstance(below, Absent):
+                before = renamed(current, tree, self.chain.tree(index), tuple(link[1]), self.memory)
+                if before is not None:
+                    release, below = before.place.id, before
+            if _key(below) != _key(current):
+                yield state
+                name, last, newest = release, self.chain.commit(index + 1), below
+            current = below
+            index += 1
+
+    # --- times
+
+    @cached_property
+    def _times(self) -> dict[str, int]:
+        words = self.repository.git("log", "--first-parent", "--format=%H %ct", "--end-of-options", self.head)
+        times: dict[str, int] = {}
+        latest = 0
+        for line in reversed(words.decode().splitlines()):
+            name, _, seconds = line.partition(" ")
+            latest = max(latest, int(seconds))
+            times[name] = latest
+        return times
+
+    def time(self, commit: str) -> int:
+        """When a commit of the chain came to be what is declared, unix seconds: the running maximum of committer times.
+
+        Committer times go backwards after a rebase or on a machine whose clock was wrong.
+        """
+        return self._times[commit]
+
+    # --- revisions
+
+    def compiled(
+        self, commit: str, release: str, file: str | None = None
+    ) -> tuple[CompiledRelease | None, frozenset[str]]:
+        """A release as this compiler makes it from a commit, and the paths that this depends on; None where absent."""
+        recording = RecordingTree(self.tree(commit))
+        return compile_release(recording, release, self.memory, file), frozenset(recording.asked)
+
+    def revisions(self, release: str, limit: int, file: str | None = None) -> list[Revision]:
+        """The newest commits in which the release compiled to something else than before, oldest first, at most `limit`.
+
+        Other than states these follow the environment, templates, charts and the lock: each may be a new ReplicaSet.
+        Ends where the release begins, or what was fetched.
+        """
+        found: list[Revision] = []
+        compiled, asked = self.compiled(self.head, release, file)
+        index = 0
+        while compiled is not None and len(found) < limit:
+            index = self.chain.next_change(index, asked)
+            link = self.link(index)
+            if link is None:
+                break
+            below, asked, release = self._before(link, compiled, release)
+            if below is None or below.files != compiled.files or below.stopped != compiled.stopped:
+                found.append(Revision(link[0], self.time(link[0]), compiled))
+            compiled = below
+            index += 1
+        return found[::-1]
+
+    def _before(
+        self, link: tuple[str, tuple[str, ...] | None], compiled: CompiledRelease, release: str
+    ) -> tuple[CompiledRelease | None, frozenset[str], str]:
+        """A release in the first parent of a commit, which may have renamed it; None where it began or nothing is known."""
+        commit, changed = link
+        parents = self.repository.commit(commit).parents
+        if changed is None or not parents:
+            return None, frozenset(), release
+        below, asked = self.compiled(parents[0], release, compiled.place.file)
+        if below is not None:
+            return below, asked, release
+        after = self.tree(commit)
+        current = declare(after, release, self.memory, compiled.place.file)
+        before = renamed(current, self.tree(parents[0]), after, changed, self.memory)
+        if before is None:
+            return None, asked, release
+        return *self.compiled(parents[0], before.place.id, before.place.file), before.place.id
+
+
+def compile_release(
+    tree: RecordingTree | CommitTree, release: str, memory: Memory, file: str | None = None
+) -> CompiledRelease | None:
+    """One release of a tree, whatever edition the tree is locked to; None where there is no such release."""
+    compiler = Compiler(tree, any_edition=True, memory=memory)
+    place = place_of(tree, compiler.loader, release, file)
+    return compiler.release(place) if place is not None else None
+
+
+def renamed(
+    current: Declared | Absent, before: Tree, after: Tree, changed: Sequence[str], memory: Memory
+) -> Declared | None:
+    """The release that was removed between two trees and that declared the same as `current`, which was added.
+
+    Of several the one in the same environment, then the first by id. None where no release was renamed.
+    """
+    if isinstance(current, Absent):
+        return None
+    loader = Loader(before, memory)
+    found: list[Declared] = []
+    for path in changed:
+        if path.rpartition("/")[2] == RELEASE_FILE and after.kind(path) != "file":
+            place = release_at(before, loader, path)
+            declared = declare(before, place.id, memory, path) if place is not None else None
+            if isinstance(declared, Declared) and declared.key == current.key:
+                found.append(declared)
+    elsewhere = current.place.environment
+    return min(found, key=lambda each: (each.place.environment != elsewhere, each.place.id), default=None)
+
+
+def _key(state: Declared | Absent) -> str:
+    return state.key if isinstance(state, Declared) else ""
+
+
+def _file(state: Declared | Absent) -> str | None:
+    return state.place.file if isinstance(state, Declared) else None

@@ -1,0 +1,59 @@
+"""How the files of a work tree differ from a commit's, told without Git: its index and filters are not asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from relspec.diagnostics import RelspecError
+from relspec.gitops.commit_tree import CommitTree
+from relspec.resolve import ENVIRONMENTS
+from relspec.tree import DirectoryTree
+
+SOURCES = (ENVIRONMENTS, "registry", "templates")
+"""Folders in which a file counts before Git knows it."""
+
+
+def differing_files(commit: CommitTree, folder: DirectoryTree, output: str) -> tuple[str, ...]:
+    """The sources of a work tree that differ from a commit's, sorted: edited, new (among the specs) or gone.
+
+    Files that Git tracks anywhere count, but for those below `output`; files of specs count before they are tracked.
+    """
+    algorithm = "sha256" if len(commit.id) == 64 else "sha1"
+    found: set[str] = set()
+    commit.load("")
+    for path, entry in commit.files():
+        if path.startswith(f"{output}/"):
+            continue
+        if entry.kind != "file":
+            found.update([path] if folder.kind(path) != entry.kind else [])
+            continue
+        try:
+            data = folder.read(path)
+        except RelspecError:
+            # Too large or an LFS pointer: no spec reads it, so only its presence matters.
+            found.update([path] if folder.kind(path) != "file" else [])
+            continue
+        # `core.autocrlf` writes other line endings into a work tree than Git keeps.
+        if entry.id not in (_blob(data, algorithm), _blob(data.replace(b"\r\n", b"\n"), algorithm)):
+            found.add(path)
+    for top in SOURCES:
+        found.update(path for path in _files(folder, top) if commit.kind(path) == "missing")
+    for name in ("relspec.yaml", "relspec.lock", ".gitattributes"):
+        if folder.kind(name) == "file" and commit.kind(name) == "missing":
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def _blob(data: bytes, algorithm: str) -> str:
+    """The name that Git gives a file of this content (gitformat-pack)."""
+    return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _files(folder: DirectoryTree, path: str) -> Iterator[str]:
+    for name, kind in folder.entries(path):
+        inner = f"{path}/{name}"
+        if kind == "folder":
+            yield from _files(folder, inner)
+        else:
+            yield inner
