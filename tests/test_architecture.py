@@ -25,7 +25,7 @@ GIT = (*EDGE, "relspec.gitops", "relspec.reporters.plan")
 LAYERS = (
     ("relspec.diagnostics",),
     ("relspec.tree", "relspec.catalogue", "relspec.facet", "relspec.emit", "relspec.patterns", "relspec.outline"),
-    ("relspec.documents", "relspec.spec", "relspec.layers", "relspec.loader"),
+    ("relspec.documents", "relspec.edits", "relspec.spec", "relspec.layers", "relspec.loader"),
     ("relspec.registry",),
     ("relspec.resolve",),
     ("relspec.render", "relspec.targets"),
