@@ -18,6 +18,9 @@ from relspec.reporters import json, text
 from relspec.tree import DirectoryTree, Tree
 from relspec.workspace import find_root
 
+INTERRUPTED = "relspec-rollback.json"
+"""What a rollback writes first and removes last, in the Git directory."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -56,6 +59,19 @@ class Session:
     def __init__(self, directory: str) -> None:
         self.start = Path(directory).resolve()
         self.root = _root(self.start)
+        self._point_to_recovery()
+
+    def _point_to_recovery(self) -> None:
+        """Says what a rollback left that was killed: until it is recovered, nothing here is quite what it seems."""
+        git_dir = _git_dir(self.root)
+        if git_dir is None or not (git_dir / INTERRUPTED).exists():
+            return
+        from relspec.gitops.commit import pending
+        from relspec.gitops.repository import Repository
+
+        if pending(Repository(self.root)):
+            click.echo("warning RS641: a rollback was interrupted here", err=True)
+            click.echo("    help: relspec rollback --recover", err=True)
 
     @property
     def prefix(self) -> str:
@@ -93,6 +109,18 @@ class Session:
 def _root(start: Path) -> Path:
     """The folder of the releases; in a bare repository, which has no files, the repository itself."""
     return start if _is_bare(start) else find_root(start)
+
+
+def _git_dir(root: Path) -> Path | None:
+    """The Git directory of the work tree around a folder, found without Git; a worktree's is named in a file."""
+    for folder in (root, *root.parents):
+        place = folder / ".git"
+        if place.is_dir():
+            return place
+        if place.is_file():
+            named = place.read_text(encoding="utf-8", errors="surrogateescape").removeprefix("gitdir:").strip()
+            return folder / named
+    return None
 
 
 def _is_bare(folder: Path) -> bool:
