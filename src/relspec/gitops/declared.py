@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,9 +122,8 @@ def _declare(place: Place, recording: RecordingTree, resolver: Resolver) -> Decl
             models[name] = described["model"]
         services[name] = _canonical(described)
     whole = layered.get(RELEASE, {})
-    helm = whole.get("helm")
-    if isinstance(helm, dict) and isinstance(helm.get("values"), str):
-        whole["helm"] = {**helm, "values": _digests(resolver.loader.tree, helm["values"])}
+    if isinstance(whole.get("helm"), dict):
+        whole["helm"] = _helm(whole["helm"], place, resolver.loader.tree)
     if whole:
         services[RELEASE] = _canonical(whole)
     services = dict(sorted(services.items()))
@@ -225,6 +225,17 @@ def _exact(service: Data, resolver: Resolver, file: str) -> Data:
     if records:
         described["$records"] = records
     return described
+
+
+def _helm(helm: Data, place: Place, tree: Tree) -> Data:
+    """A release's Helm settings with the content of its own files: a values template, a chart in its folder."""
+    changed = dict(helm)
+    if isinstance(helm.get("values"), str):
+        changed["values"] = _digests(tree, helm["values"])
+    chart = helm.get("chart")
+    if isinstance(chart, str) and chart.startswith(f"{posixpath.dirname(place.file)}/"):
+        changed["chart"] = _digests(tree, chart)
+    return changed
 
 
 def _replaced(data: Data, path: tuple[str | int, ...], value: str) -> Data:
