@@ -1,4 +1,4 @@
-"""`relspec model`: the versions of a model, where they run, and which there is to go back to."""
+"""`relspec model`: the versions of a model, where they run, and which there is to go back to; and changes of all that."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from relspec.cli.model_alias import move_alias
+from relspec.cli.model_register import register
+from relspec.cli.model_standing import archive, deprecate, quarantine
 from relspec.cli.session import Session, format_option
 from relspec.reporters.text import printable
 
@@ -25,6 +28,9 @@ Examples:
   relspec model candidates als                       what there is to go back to, newest first
   relspec model previous als                         the first of them
   relspec model show als v0.3
+  relspec model register als v0.5 --uri s3://models/als/v0.5 --commit 207521e0 --data 9c1de442
+  relspec model alias als prod v0.4                  and every release that says als@prod
+  relspec model quarantine als v0.4 --reason "error rate 12 %"
 """
 
 
@@ -83,6 +89,10 @@ class Models:
 @click.group("model", epilog=EXAMPLES)
 def command() -> None:
     """Versions of a model: what is registered, what runs, what there is to go back to."""
+
+
+for change in (register, move_alias, deprecate, archive, quarantine):
+    command.add_command(change)
 
 
 @command.command("list", epilog="Example: relspec model list als")

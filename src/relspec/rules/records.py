@@ -18,14 +18,19 @@ def check_registry(registry: Registry) -> Iterator[Finding]:
             yield from error.findings
             continue
         for version in registry.versions(name):
-            try:
-                record = registry.record(name, version)
-            except RelspecError as error:
-                yield from error.findings
-                continue
-            if record.interface is not None:
-                for side, schema in record.interface.model_dump(exclude_none=True).items():
-                    yield from _interface(schema, side, record_file(name, version))
+            yield from check_record(registry, name, version)
+
+
+def check_record(registry: Registry, model: str, version: str) -> Iterator[Finding]:
+    """The same for one record."""
+    try:
+        record = registry.record(model, version)
+    except RelspecError as error:
+        yield from error.findings
+        return
+    if record.interface is not None:
+        for side, schema in record.interface.model_dump(exclude_none=True).items():
+            yield from _interface(schema, side, record_file(model, version))
 
 
 def _interface(schema: Mapping[str, Any], side: str, file: str) -> Iterator[Finding]:
