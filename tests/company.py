@@ -277,18 +277,20 @@ class Repository:
 
     folder: Path
 
-    def git(self, *arguments: str, check: bool = True) -> str:
+    def git(self, *arguments: str, check: bool = True, env: Mapping[str, str] | None = None) -> str:
         """What a Git command prints; AssertionError with its words where it fails."""
+        own = {**GIT_ENVIRONMENT, **(env or {})}
         result = subprocess.run(
-            ["git", *arguments], cwd=self.folder, env=GIT_ENVIRONMENT, capture_output=True, text=True, check=False
+            ["git", *arguments], cwd=self.folder, env=own, capture_output=True, text=True, check=False
         )
         assert not check or result.returncode == 0, f"git {' '.join(arguments)}: {result.stderr}{result.stdout}"
         return result.stdout.strip()
 
-    def commit(self, message: str = "a change") -> str:
-        """Everything in the work tree as a commit; its id."""
+    def commit(self, message: str = "a change", date: str | None = None) -> str:
+        """Everything in the work tree as a commit, at a time (2026-03-04T14:05:00Z; default: now); its id."""
+        at = {} if date is None else {"GIT_COMMITTER_DATE": date, "GIT_AUTHOR_DATE": date}
         self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", message)
+        self.git("commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", message, env=at)
         return self.git("rev-parse", "HEAD")
 
     def rendered(self) -> dict[str, bytes]:

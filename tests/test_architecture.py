@@ -19,7 +19,7 @@ MODULES = {
 EDGE = ("relspec.cli", "relspec.__main__")
 """What talks to a person."""
 
-GIT = (*EDGE, "relspec.gitops", "relspec.reporters.plan")
+GIT = (*EDGE, "relspec.gitops", *(f"relspec.reporters.{verb}" for verb in ("plan", "history", "drill", "rollback")))
 """What may start processes and read Git, or prints what those found."""
 
 LAYERS = (

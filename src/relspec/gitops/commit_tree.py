@@ -145,6 +145,10 @@ class CommitTree:
         self._known[path] = found
         return found
 
+    def folder(self, path: str) -> Folder | None:
+        """The entries of a folder by name; None where there is none."""
+        return self._folder(path)
+
     def entry(self, path: str) -> Entry | None:
         """What lies at a path, with its object."""
         parent, _, name = path.rpartition("/")

@@ -81,7 +81,8 @@ class Absent:
 
 
 def declare(tree: Tree, release: str, memory: Memory | None = None, file: str | None = None) -> Declared | Absent:
-    """What the release with an id declares in a tree. Raises nothing for what is wrong in it.
+    """What the release with an id declares in a tree. Raises nothing for what is wrong in it, but
+    RelspecError RS631 where this clone does not have a file of it.
 
     `file` is where its release.yaml lies in a neighbouring tree (see `discovery.place_of`).
     """
@@ -93,6 +94,8 @@ def declare(tree: Tree, release: str, memory: Memory | None = None, file: str | 
     try:
         return _declare(place, recording, Resolver(loader))
     except RelspecError as error:
+        if any(finding.code == "RS631" for finding in error.findings):
+            raise  # nobody knows what it declares: that is not the same as nobody understands it
         return _broken(place, recording, error.findings)
 
 

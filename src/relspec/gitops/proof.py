@@ -32,9 +32,10 @@ ProofKind = Literal["identical", "identical-but", "committed", "not-proven"]
 KINDS: tuple[ProofKind, ...] = ("identical", "identical-but", "committed", "not-proven")
 """From the best to the worst."""
 
-Owner = Literal["rename", "environment", "templates", "registry", "lock", "bases", "toolchain", "stale"]
+Owner = Literal["rename", "services", "environment", "templates", "registry", "lock", "bases", "toolchain", "stale"]
 OWNERS: Mapping[Owner, str] = {
     "rename": "the release's present name",
+    "services": "what stays of the release",
     "environment": "the environment",
     "templates": "a template or chart",
     "registry": "the registry",
@@ -44,6 +45,9 @@ OWNERS: Mapping[Owner, str] = {
     "stale": "outputs that were already out of date then",
 }
 """What can make an output another one although the release is as it was; those of the tree in the order of the search."""
+
+SEARCHED: tuple[Owner, ...] = ("services", "environment", "templates", "registry", "lock", "bases")
+"""The order in which they are put back."""
 
 Outputs = Mapping[str, bytes]
 """Bytes by path below rendered/<id>/."""
@@ -103,6 +107,8 @@ class Case:
     restored: Restored
     files: Files
     """All that the rollback changes, of other releases in the same commit too."""
+    whole: Files | None = None
+    """Where only some services go back, the files by which all of the release would; else None."""
     memory: Memory | None = None
 
     @property
@@ -144,13 +150,14 @@ def edition(tree: Tree) -> int:
 
 def prove(case: Case) -> Proof:
     """What restoring a release gives, compared with what it gave."""
-    then = compiled(case.tree_then, case.place_then, case.memory)
     kept = committed_outputs(case.tree_then, case.place_then)
+    then = None if kept else compiled(case.tree_then, case.place_then, case.memory)
     against: Literal["committed", "compiled"] = "committed" if kept else "compiled"
     before = kept or (dict(then.files) if then is not None else {})
     if edition(case.tree_now) != EDITION and kept:
         return _committed(case, before)
-    now = compiled(case.tree_now, case.place_now, case.memory)
+    alone = case.restored.compiled if case.files == case.restored.files else None
+    now = alone or compiled(case.tree_now, case.place_now, case.memory)
     if now is None or now.stopped:
         findings = now.findings if now is not None else ()
         reason = (
@@ -162,6 +169,7 @@ def prove(case: Case) -> Proof:
     differences: tuple[Difference, ...] = ()
     causes: tuple[Cause, ...] = ()
     if differing:
+        then = then or compiled(case.tree_then, case.place_then, case.memory)
         differences, causes = _Search(case, now, then, before).owners()
         unknown = [each.path for each in differences if not each.owners]
         if unknown:
@@ -269,10 +277,11 @@ class _Search:
         left = set(_differing(self.now, target))
         current = self.now
         files: dict[str, bytes | None] = dict(self.case.files)
-        for owner in ("environment", "templates", "registry", "lock", "bases"):
-            if not left or owner not in self.changed:
+        for owner in SEARCHED:
+            put_back = self._as_it_was(owner)
+            if not left or not put_back:
                 continue
-            files |= {path: _bytes(self.case.tree_then, path) for path in self.changed[owner]}
+            files |= put_back
             after = self._compiled(files)
             for path in left:
                 if after.get(path) != current.get(path):
@@ -285,6 +294,12 @@ class _Search:
             tuple(Difference(path, tuple(dict.fromkeys(owners))) for path, owners in sorted(found.items())),
             tuple(self._causes({owner for owners in found.values() for owner in owners})),
         )
+
+    def _as_it_was(self, owner: Owner) -> Files:
+        """The files of an owner as they were then."""
+        if owner == "services":
+            return self.case.whole or {}
+        return {path: _bytes(self.case.tree_then, path) for path in self.changed.get(owner, ())}
 
     def _renamed(self) -> Outputs | None:
         """What the release compiled to then, had it had its present place; None where it had."""

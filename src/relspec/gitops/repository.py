@@ -59,6 +59,7 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self._commits: dict[str, Commit] = {}
+        self._trees: dict[str, CommitTree] = {}
 
     # --- where it is
 
@@ -267,12 +268,18 @@ class Repository:
 
     def tree_of(self, tree: str) -> CommitTree:
         """The files of a tree object of the top, below `root`."""
+        if tree in self._trees:
+            return self._trees[tree]
         for part in self.prefix.split("/")[:-1]:
             entry = self.store.folder(tree).get(part)
             if entry is None or entry.kind != "folder":
                 return CommitTree(self.store, "")
             tree = entry.id
         return CommitTree(self.store, tree)
+
+    def keep_tree(self, commit: Commit, tree: CommitTree) -> None:
+        """Makes `tree_of` answer with a tree that is at hand, and cheaper to ask than the folders of the commit."""
+        self._trees[commit.tree] = tree
 
     def parent(self, commit: Commit) -> Commit | None:
         """The first parent; None of a true root. Raises RelspecError RS630 at a shallow boundary, which is never a root."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from relspec import documents, edits
-from relspec.compiler import Compiler
+from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import ENVIRONMENT_FILE, RELEASE_FILE, Place
 from relspec.gitops.commit_tree import CommitTree, Entry
@@ -56,6 +56,8 @@ class Restored:
     differs: tuple[str, ...] = ()
     stopped: bool = False
     problem: Finding | None = None
+    compiled: CompiledRelease | None = None
+    """What the release compiles to with these files alone."""
 
     @property
     def good(self) -> bool:
@@ -109,7 +111,7 @@ def _judged(goal: Goal, restored: Restored, memory: Memory | None) -> Restored:
         )
     ]
     compiled = Compiler(tree, any_edition=True, memory=memory).release(now.place)
-    return replace(restored, differs=tuple(differs), stopped=compiled.stopped)
+    return replace(restored, differs=tuple(differs), stopped=compiled.stopped, compiled=compiled)
 
 
 # --- the release's own files

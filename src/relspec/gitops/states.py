@@ -62,14 +62,16 @@ class History:
 
     def tree(self, commit: str) -> CommitTree:
         """The files of a commit on the chain."""
-        return self.repository.tree_of(self.repository.commit(commit).tree)
+        distance = self.chain.known_distance(commit)
+        return self.repository.tree(commit) if distance is None else self.chain.at(distance)
 
     # --- states
 
-    def states(self, release: str, file: str | None = None) -> Iterator[State]:
+    def states(self, release: str, file: str | None = None, within: int | None = None) -> Iterator[State]:
         """The states of a release, newest first; where it was renamed, they go on under the former name.
 
-        `file` is its release.yaml, where the id alone does not lead to it. Raises RelspecError RS630 when a state is
+        `file` is its release.yaml, where the id alone does not lead to it. Those that began `within` so many commits of
+        the head (None: all). Raises RelspecError RS630 when a state is
         asked for that lies beyond a shallow boundary.
         """
         last = self.repository.commit(self.head)
@@ -77,7 +79,9 @@ class History:
         name = release
         index = 0
         while True:
-            index = self.chain.next_change(index, current.asked)
+            index = self.chain.next_change(index, current.asked, within)
+            if within is not None and index > within:
+                return
             link = self.chain.link(index)
             if link is None:  # no commit ever touched where it would lie
                 return

@@ -17,17 +17,20 @@ SHORT = 9
 def text(record: Record) -> str:
     """Every row as a paragraph."""
     of = f"{record.release}, service {record.service}" if record.service else record.release
-    lines = [f"{printable(of)}: {counted(len(record.rows), 'change')}, newest first", ""]
-    for row in record.rows:
-        lines += [*_paragraph(row), ""]
+    few = f"{len(record.shown)} of " if len(record.shown) < len(record.rows) else ""
+    lines = [f"{printable(of)}: {few}{counted(len(record.rows), 'change')}, newest first", ""]
+    for row in record.shown:
+        lines += [*_paragraph(row, record.release), ""]
     return "\n".join(lines)
 
 
-def _paragraph(row: Row) -> Iterator[str]:
+def _paragraph(row: Row, release: str) -> Iterator[str]:
     what = f"the environment: {row.what}" if row.kind == "environment" else row.what
     earlier = " or earlier" if row.or_earlier else ""
     yield f"{row.when}{earlier}  {row.commit.short}  {printable(row.commit.author)}  {printable(what)}"
-    yield f"    {printable(row.release)}: {printable(row.reason)}"
+    yield f"    {printable(row.reason)}"
+    if row.release != release:
+        yield f"    as {printable(row.release)}"
     if row.kind == "environment":
         return
     if row.broken:
@@ -81,7 +84,7 @@ def markdown(record: Record) -> str:
         parts.append("Nothing was rolled back.\n")
     header = ("Time", "Commit", "Author", "Version", "Strategy", "Change", "Reason", "Lived", "Rolled back by")
     parts.append("\n## Every change of what ran\n\n")
-    parts.append(md.table(header, [_row(row) for row in record.rows]))
+    parts.append(md.table(header, [_row(row) for row in record.shown]))
     if record.incomplete is not None:
         parts.append(f"\nOlder changes are not known: {md.cell(record.incomplete.message)}.\n")
     return "".join(parts)

@@ -1,0 +1,266 @@
+"""A rollback drill without a cluster: could each release go back, and to what exactly?
+
+For each release the last change is undone in a tree of its own that nobody commits, compiled, compared with what was
+deployed then, and timed. The clock comes from the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from relspec.compiler import Compiler
+from relspec.diagnostics import RelspecError
+from relspec.discovery import Place
+from relspec.gitops.destination import MOST_STATES
+from relspec.gitops.history import running_services, versions
+from relspec.gitops.proof import Case, Proof, edition, prove
+from relspec.gitops.readiness import Readiness, readiness
+from relspec.gitops.repository import Commit
+from relspec.gitops.restoring import Goal, Restored, restore
+from relspec.gitops.revision import Revision
+from relspec.gitops.states import History, State
+from relspec.lock import EDITION
+
+SCHEMA = "relspec/drill/v1"
+READ_AT_ONCE = 200
+"""Releases whose files are asked for together."""
+
+REVISIONS = 12
+"""Revisions of a release that the estimate looks at: what the controller may still hold."""
+
+Data = Mapping[str, Any]
+Clock = Callable[[], float]
+"""Seconds that only grow, from any beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """What came of one release.
+
+    `undone` is the commit whose change went, `restored` the one whose state came back; None where there is nothing to go
+    back to. `seconds` is what restoring, compiling and comparing took. `problem` says why it can't go back; with neither
+    a problem nor a proof there is no earlier state, and `nothing` says so.
+    """
+
+    place: Place
+    from_version: str
+    undone: Commit | None = None
+    to_version: str | None = None
+    restored: Commit | None = None
+    seconds: float | None = None
+    proof: Proof | None = None
+    explicit: tuple[str, ...] = ()
+    problem: str = ""
+    nothing: str = ""
+    readiness: Readiness | None = None
+
+    @property
+    def successful(self) -> bool | None:
+        """Whether what ran came back; None where there is nothing to go back to."""
+        return None if self.nothing else not self.problem
+
+    def as_json(self, date: str) -> Data:
+        """The drill of one release as data; the first six fields are those that such reports have."""
+        proof = self.proof
+        return {
+            "drill_date": date,
+            "rollback_duration_seconds": None if self.seconds is None else round(self.seconds, 6),
+            "from_version": self.from_version,
+            "to_version": self.to_version,
+            "health_check_passed": None,
+            "restored_successfully": self.successful,
+            "release": self.place.id,
+            "environment": self.place.environment,
+            "from_commit": self.undone.id if self.undone is not None else None,
+            "to_commit": self.restored.id if self.restored is not None else None,
+            "proof": proof.kind if proof is not None else None,
+            "compared_with": proof.against if proof is not None else None,
+            "differences": [
+                {"path": each.path, "owners": list(each.owners)} for each in (proof.differences if proof else ())
+            ],
+            "explicit": list(self.explicit),
+            "problem": self.problem or None,
+            "note": self.nothing or None,
+            "readiness": self.readiness.as_json() if self.readiness is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A drill of several releases, by id. `date` is when it was held (ISO 8601), `seconds` all that it took."""
+
+    date: str
+    head: Commit
+    drilled: tuple[Drilled, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[Drilled, ...]:
+        """The releases that could not go back."""
+        return tuple(each for each in self.drilled if each.successful is False)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many came back, failed, and had nothing to go back to."""
+        return {
+            "releases": len(self.drilled),
+            "restored": sum(each.successful is True for each in self.drilled),
+            "failed": len(self.failed),
+            "nothing": sum(each.successful is None for each in self.drilled),
+        }
+
+    def as_json(self) -> Data:
+        """The report as data, schema relspec/drill/v1."""
+        return {
+            "schema": SCHEMA,
+            "drill_date": self.date,
+            "head": self.head.id,
+            "duration_seconds": round(self.seconds, 6),
+            "summary": dict(self.counts),
+            "releases": [each.as_json(self.date) for each in self.drilled],
+        }
+
+
+def drill(history: History, places: Sequence[Place], clock: Clock) -> Iterator[Drilled]:
+    """The drill of each release of HEAD, in their order. Raises nothing for what is wrong with one of them."""
+    newest = history.chain.newest
+    compiler = Compiler(newest, any_edition=True, memory=history.memory)
+    tools = _Tools(history, clock, compiler, edition(newest) != EDITION)
+    for start in range(0, len(places), READ_AT_ONCE):
+        some = places[start : start + READ_AT_ONCE]
+        _read_ahead(history, some)
+        for place in some:
+            try:
+                yield _drilled(tools, place)
+            except RelspecError as error:
+                yield Drilled(place, "unknown", problem=_words(error))
+
+
+def _read_ahead(history: History, places: Sequence[Place]) -> None:
+    """Asks Git at once for what most of the releases need: the newest change of each, and the files before it."""
+    chain, store = history.chain, history.repository.store
+    indexes = {chain.next_change(0, (place.file,)) for place in places}
+    try:
+        history.repository.read_commits(chain.known)
+    except RelspecError:
+        return  # whoever needs one will say which is missing
+    store.read_blobs(blob for index in sorted(indexes) for blob in chain.blobs_before(index))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """What every release of a drill is given. `compiler` is that of HEAD. `foreign`: the outputs are of another edition, which nobody here can make."""
+
+    history: History
+    clock: Clock
+    compiler: Compiler
+    foreign: bool
+
+
+def _drilled(tools: _Tools, place: Place) -> Drilled:
+    states = islice(tools.history.states(place.id, place.file), MOST_STATES)
+    now = next(states)
+    before = _version(now)
+    try:
+        for then in states:
+            if then.declared is None or then.declared.broken:
+                continue
+            drilled, restored = _attempt(tools, place, now, then)
+            if drilled.successful and restored is not None:
+                return replace(drilled, readiness=_readiness(tools, drilled, restored, now, then, states))
+            if _compiles(tools, then):
+                return drilled
+    except RelspecError as error:
+        return Drilled(place, before, now.first, problem=_words(error))
+    return Drilled(place, before, nothing=f"new in {now.first.short}: there is no earlier state")
+
+
+def _attempt(tools: _Tools, place: Place, now: State, then: State) -> tuple[Drilled, Restored | None]:
+    """Going back to a state."""
+    drilled = Drilled(place, _version(now), now.first, _version(then), then.last)
+    begin = tools.clock()
+    try:
+        restored, proof = _undone(tools, place, then)
+    except RelspecError as error:
+        return replace(drilled, seconds=tools.clock() - begin, problem=_words(error)), None
+    done = replace(
+        drilled,
+        seconds=tools.clock() - begin,
+        proof=proof,
+        explicit=tuple(each.words for each in restored.explicit),
+        problem="; ".join(proof.reasons) if proof.kind == "not-proven" else "",
+    )
+    return done, restored
+
+
+def _compiles(tools: _Tools, state: State) -> bool:
+    """Whether a state compiled in its own time, as far as this compiler can tell: else nobody goes back to it."""
+    if tools.foreign or state.declared is None:
+        return True
+    tree = tools.history.repository.tree_of(state.last.tree)
+    made = Compiler(tree, any_edition=True, memory=tools.history.memory).release(state.declared.place)
+    return not made.stopped
+
+
+def _undone(tools: _Tools, place: Place, then: State) -> tuple[Restored, Proof]:
+    """The files that restore a state, and what they give, compared with what was there."""
+    history = tools.history
+    repository = history.repository
+    assert then.declared is not None  # noqa: S101 - a state that is not there is no way back
+    distance = history.chain.distance(then.last.id)
+    if distance is not None:
+        repository.keep_tree(then.last, history.chain.at(distance))
+    goal = Goal(place, then.declared, history.chain.newest, repository.tree_of(then.last.tree))
+    restored = restore(goal, repository.store.blob, history.memory)
+    head = repository.commit(history.head)
+    case = Case(
+        repository, head, then.last, then.declared.place, place, restored, restored.files, memory=history.memory
+    )
+    return restored, prove(case)
+
+
+def _readiness(
+    tools: _Tools, drilled: Drilled, restored: Restored, now: State, then: State, older: Iterator[State]
+) -> Readiness | None:
+    """How fast the live release would be back; None where that can't be told.
+
+    Where what would be deployed is what ran, and what runs now never ran before that, the two say all: no third one can
+    have left a ReplicaSet between them.
+    """
+    history, place = tools.history, drilled.place
+    identical = drilled.proof is not None and drilled.proof.kind == "identical"
+    if identical and restored.compiled is not None and now.key not in _keys(islice(older, REVISIONS)):
+        live = tools.compiler.release(place)
+        last = Revision(now.first.id, history.time(now.first.id), live)
+        return readiness((Revision(then.last.id, history.time(then.first.id), restored.compiled), last))
+    try:
+        revisions = history.revisions(place.id, REVISIONS, place.file)
+    except RelspecError:
+        return None
+    reached = [index for index, each in enumerate(revisions[:-1]) if each.time <= history.time(then.last.id)]
+    return readiness(revisions, reached[-1] if reached else -2) if len(revisions) > 1 else None
+
+
+def _keys(states: Iterator[State]) -> set[str]:
+    """What states declare, as far as they were fetched."""
+    found: set[str] = set()
+    try:
+        found.update(state.key for state in states)
+    except RelspecError:
+        return found
+    return found
+
+
+def _version(state: State) -> str:
+    declared = state.declared
+    if declared is None:
+        return "not there"
+    return "broken" if declared.broken else versions(tuple(running_services(declared.services)))
+
+
+def _words(error: RelspecError) -> str:
+    finding = error.findings[0]
+    return f"{finding.code} {finding.message}" + (f"; {finding.hint}" if finding.hint else "")
