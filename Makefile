@@ -26,6 +26,7 @@ docs: .venv/.locked   ## renews what docs and README show of the program
 	@.venv/bin/relspec compile
 	@.venv/bin/relspec schema
 	@.venv/bin/python tools/coverage.py
+	@.venv/bin/python tests/test_catalogue.py
 	@.venv/bin/python tests/test_docs.py
 	@.venv/bin/python tests/test_readme.py
 

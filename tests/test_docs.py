@@ -43,8 +43,10 @@ from relspec.catalogue import CATALOGUE
 from relspec.cli import VERBS, relspec
 from relspec.diagnostics import RelspecError, Severity
 from relspec.emit import emit
+from relspec.meanings import meaning
 from relspec.render import TemplateSet
 from relspec.render.filters import FILTERS, REFUSED_FILTERS, TESTS
+from relspec.reporters.meanings import markdown as section
 from relspec.spec import quantities, repository
 from relspec.spec import registry as registry_spec
 from relspec.spec.environment import EnvironmentSpec
@@ -57,7 +59,8 @@ from relspec.targets.split import side
 from test_readme import ROOT, company, with_outputs
 
 DOCS = ROOT / "docs"
-PAGES = tuple(DOCS / name for name in ("README.md", "language.md", "strategies.md", "targets.md", "templates.md"))
+NAMES = ("README.md", "diagnostics.md", "language.md", "limits.md", "strategies.md", "targets.md", "templates.md")
+PAGES = tuple(DOCS / name for name in NAMES)
 ROOTS: Mapping[str, type[BaseModel]] = {
     "Release": Release,
     "Environment": EnvironmentSpec,
@@ -204,8 +207,33 @@ def escaped(cell: str) -> str:
 
 
 def codes() -> str:
-    lines = [[rule.code, rule.title, rule.severity.value, rule.kind.value] for rule in CATALOGUE.values()]
+    lines = [
+        [f"[{rule.code}](#{rule.code.lower()})", rule.title, rule.severity.value, rule.kind.value]
+        for rule in CATALOGUE.values()
+    ]
     return markdown(["code", "what", "severity", "class"], lines)
+
+
+HUNDREDS = {
+    "1": "Syntax and structure",
+    "2": "References and layers",
+    "3": "Strategies and targets",
+    "4": "Rollback safety and policy",
+    "5": "Outputs and templates",
+    "6": "Git and workspace",
+    "7": "Live systems",
+    "9": "Internal",
+}
+
+
+def diagnostics() -> str:
+    """A section a code, under its hundred."""
+    parts: list[str] = []
+    for number, title in HUNDREDS.items():
+        sections = [section(meaning(code)) for code in CATALOGUE if code[2] == number]
+        if sections:
+            parts += [f"## RS{number}xx: {title}\n", *sections]
+    return "\n".join(parts)
 
 
 def verbs() -> str:
@@ -299,6 +327,37 @@ def limits() -> str:
         ["depth of the YAML that comes out", str(rendered_yaml.MAX_DEPTH)],
     ]
     return markdown(["what", "at most"], lines)
+
+
+def limits_of_a_repository() -> str:
+    from relspec import documents, resolve, tree
+    from relspec.spec import release, service, validation
+    from relspec.targets.helm import chart, helm_yaml
+
+    def longest(model: type[BaseModel], field: str) -> str:
+        found = {node["maxProperties"] for node in validation.nodes_at(model, (field,)) if "maxProperties" in node}
+        return str(*found)
+
+    lines = [
+        ["size of a file", f"{tree.MAX_FILE // 2**20} MiB", "RS106"],
+        ["documents in a file", "1", "RS102"],
+        ["anchors, aliases and merge keys", "0", "RS108"],
+        ["maps and lists inside one another", str(documents.MAX_DEPTH), "RS111"],
+        ["a whole number", f"64 bits, {documents.INTEGERS.stop - 1:,}", "RS111"],
+        ["any other number", "what a double holds", "RS111"],
+        ["characters of an argument or a variable", f"{service.TEXT_LENGTH:,}", "RS122"],
+        ["services of a release", longest(release.Release, "services"), "RS122"],
+        ["variants of a service", longest(service.ServicePatch, "variants"), "RS122"],
+        ["bases over one another", str(resolve.MAX_BASES), "RS213"],
+        ["files of a folder that `files` mounts", str(resolve.MAX_FILES), "RS243"],
+        ["folders inside one another", str(tree.MAX_FOLDERS), "RS111"],
+        ["subcharts inside one another", str(chart.MAX_SUBCHARTS), "RS530"],
+        ["what a packaged subchart unpacks to", f"{chart.MAX_ARCHIVE // 2**20} MiB", "RS530"],
+        ["nesting of a chart's YAML", str(helm_yaml.MAX_DEPTH), "RS530"],
+        ["findings of one code about the syntax of a file", str(documents.MAX_PER_CODE), "the rest is left out"],
+        ["findings about the fields of a file", str(validation.MAX_FINDINGS), "the rest is left out"],
+    ]
+    return markdown(["what", "at most", "beyond it"], lines)
 
 
 def refused_filters() -> str:
@@ -449,10 +508,12 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "capabilities": capabilities,
     "codes": codes,
     "context": context,
+    "diagnostics": diagnostics,
     "fields": fields,
     "layout": layout,
     "left-out": left_out,
     "limits": limits,
+    "limits-of-a-repository": limits_of_a_repository,
     "other-kinds": other_kinds,
     "refused-filters": refused_filters,
     "refused-overrides": refused_overrides,

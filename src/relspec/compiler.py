@@ -276,7 +276,7 @@ class Compiler:
             if posixpath.basename(path) == f"{name}.json" and self.tree.kind(path) == "file":
                 try:
                     problems += check_against(json.loads(self.loader.text(path)), document)
-                except ValueError as error:
+                except (ValueError, RecursionError) as error:
                     hint = "correct the schema, or take it out of `schemas` in relspec.yaml"
                     raise RelspecError(
                         Finding("RS522", f"this schema can't be used: {error}", Where(path), hint)

@@ -69,6 +69,29 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Remedy:
+    """What would mend a finding, in terms of the document: `fixes` makes an edit of it where that is certain.
+
+    rename: the key becomes `key`. quote: the value becomes text, as it is written. write: the value becomes `value`.
+    add: the map gets an entry `key: value`.
+    """
+
+    what: Literal["rename", "quote", "write", "add"]
+    key: str = ""
+    value: str | int | bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """An edit that mends a finding and changes the meaning of nothing else: the text of `range` becomes `text`."""
+
+    title: str
+    file: str
+    range: Range
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing to say, before its position is known.
 
@@ -83,6 +106,7 @@ class Finding:
     related: tuple[Related, ...] = ()
     release: str = ""
     severity: Severity | None = None
+    remedy: Remedy | None = None
 
     def of(self, release: str) -> Finding:
         """The same finding, said of a release (unless it already names one)."""
@@ -100,7 +124,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """A finding with its severity, class and position: what reporters print."""
+    """A finding with its severity, class and position: what reporters print.
+
+    `path` leads to its place in the document. `fix` is worked out when somebody asks for it (`fixes.with_fixes`).
+    """
 
     code: str
     severity: Severity
@@ -111,6 +138,9 @@ class Diagnostic:
     hint: str = ""
     related: tuple[Position, ...] = ()
     releases: tuple[str, ...] = field(default=())
+    path: Path = ()
+    remedy: Remedy | None = None
+    fix: Fix | None = None
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

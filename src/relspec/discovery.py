@@ -10,7 +10,7 @@ from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.loader import Loader
 from relspec.resolve import ENVIRONMENTS
 from relspec.spec.release import Release
-from relspec.tree import Tree
+from relspec.tree import MAX_FOLDERS, Tree, too_deep
 
 ENVIRONMENT_FILE = "environment.yaml"
 RELEASE_FILE = "release.yaml"
@@ -49,6 +49,9 @@ def discover(tree: Tree, loader: Loader) -> Found:
     places: list[Place] = []
     findings: list[Finding] = []
     for folder, names, links in _folders(tree, ENVIRONMENTS):
+        if folder.count("/") > MAX_FOLDERS:
+            findings.append(too_deep(folder))
+            continue
         findings += (_link(f"{folder}/{name}") for name in links)
         path = folder.removeprefix(ENVIRONMENTS).lstrip("/")
         findings += (
@@ -120,7 +123,7 @@ def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], lis
     entries = tree.entries(folder)
     files = frozenset(name for name, kind in entries if kind == "file")
     yield folder, files, [name for name, kind in entries if kind in ("link", "other")]
-    if RELEASE_FILE in files and ENVIRONMENT_FILE not in files:
+    if (RELEASE_FILE in files and ENVIRONMENT_FILE not in files) or folder.count("/") > MAX_FOLDERS:
         return
     for name, kind in entries:
         if kind == "folder":
@@ -177,7 +180,8 @@ def _subfolders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str]]]
         if kind == "folder":
             inner = f"{folder}/{name}"
             yield inner, frozenset(name for name, kind in tree.entries(inner) if kind == "file")
-            yield from _subfolders(tree, inner)
+            if inner.count("/") <= 2 * MAX_FOLDERS:
+                yield from _subfolders(tree, inner)
 
 
 def _is_ours(loader: Loader, file: str) -> bool:

@@ -30,6 +30,7 @@ doesn't change its value in another parser; what parsers disagree on is text, so
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -80,6 +81,9 @@ CODES: Final[dict[str, str]] = {
 
 MAX_DEPTH: Final = 64
 """Maps and lists inside one another, the root included; deeper is RS111."""
+
+MAX_OUTLINED: Final = 4 * MAX_FILE
+"""Bytes that are walked over for positions in one file before it is parsed carefully."""
 
 MAX_PER_CODE: Final = 20
 """Findings of one code reported for one file: enough to act on, few enough to read."""
@@ -692,9 +696,12 @@ def locator(data: bytes) -> Callable[[Path, Part], Range]:
     """
     careful = functools.cache(lambda: _read(data).documents)
     outline = _outline(data)
+    asked = itertools.count(1)
 
     def located(path: Path, part: Part) -> Range:
-        span = outline.range(path, part) if outline is not None else None
+        # Each answer of the outline is a walk over the lines: of many in a large file one careful parse is cheaper.
+        quick = outline is not None and next(asked) * len(data) <= MAX_OUTLINED
+        span = outline.range(path, part) if quick and outline is not None else None
         return span if span is not None else _located(next(iter(careful()), _Node(None, START)), path, part)
 
     return located

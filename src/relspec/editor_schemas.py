@@ -15,7 +15,15 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from relspec.report_schemas import DiagnosticsDocument, PlanDocument
+from relspec.report_schemas import (
+    DiagnosticsDocument,
+    DrillDocument,
+    HistoryDocument,
+    LiveDocument,
+    PlanDocument,
+    PromoteDocument,
+    RollbackReportDocument,
+)
 from relspec.spec.environment import EnvironmentSpec, Exposure
 from relspec.spec.registry import Model, ModelVersion
 from relspec.spec.release import Release
@@ -54,6 +62,11 @@ SOURCES: Mapping[str, tuple[str, Callable[[], JsonSchema]]] = MappingProxyType(
         "context": ("Context of a Helm values template", context_schema),
         "diagnostics": ("Diagnostics (relspec/diagnostics/v1)", _of_report(DiagnosticsDocument)),
         "plan": ("Plan (relspec/plan/v1)", _of_report(PlanDocument)),
+        "history": ("History (relspec/history/v1)", _of_report(HistoryDocument)),
+        "drill": ("Drill (relspec/drill/v1)", _of_report(DrillDocument)),
+        "rollback": ("Rollback (relspec/rollback/v1)", _of_report(RollbackReportDocument)),
+        "promote": ("Promotion (relspec/promote/v1)", _of_report(PromoteDocument)),
+        "live": ("What was live (relspec/live/v1)", _of_report(LiveDocument)),
     }
 )
 """Each schema's title, and what makes it."""

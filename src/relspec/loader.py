@@ -77,6 +77,11 @@ class Loader:
             self._refused[path] = data
         return problems or data
 
+    @property
+    def read_documents(self) -> frozenset[str]:
+        """The paths of the documents that were asked for so far, sound or not."""
+        return frozenset(self._documents)
+
     def refused(self, path: str) -> Data:
         """What a document says that does not fit its model, for whoever can say more about it; else an empty map."""
         return self._refused.get(path, {})

@@ -52,6 +52,8 @@ def _diagnostic(same: list[Finding], span: Range | None, lines: Lines) -> Diagno
         hint=hint,
         related=tuple(Position(r.message, r.where.file, lines.range(r.where) or START) for r in first.related),
         releases=tuple(sorted({finding.release for finding in same if finding.release})),
+        path=first.where.path,
+        remedy=first.remedy,
     )
 
 

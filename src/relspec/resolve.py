@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from relspec.diagnostics import Finding, Part, Path, RelspecError, Where
+from relspec.diagnostics import Finding, Part, Path, RelspecError, Remedy, Where
 from relspec.layers import Data, Layer, Layers, long_form, merge
 from relspec.loader import Loader
 from relspec.registry.records import Registry, ResolvedModel
@@ -38,6 +39,9 @@ from relspec.tree import relative, walk
 
 ENVIRONMENTS = "environments"
 TARGETS = ("compose", "helm", "rollouts")
+MAX_FILES = 256
+"""Files of a folder that `files: {…: {from: FOLDER}}` mounts."""
+
 MAX_BASES = 4
 PATCH_ONLY = ("variants", "active", "candidate", "strategy")
 """Fields of a service that its candidate does not have."""
@@ -241,6 +245,7 @@ class Resolver:
                         f"this environment lies in a folder called {folders[depth - 1]}",
                         Where(file, ("name",)),
                         f"write name: {folders[depth - 1]}",
+                        remedy=Remedy("write", value=folders[depth - 1]),
                     )
                 )
             layers.append(Layer(f"environment {'/'.join(folders[:depth])}", file, (), data))
@@ -529,10 +534,15 @@ class Resolver:
         if self.loader.tree.kind(source) != "folder":
             yield File(path, self.loader.text(source), source, origin)
             return
-        found = list(walk(self.loader.tree, source))
+        found = list(islice(walk(self.loader.tree, source), MAX_FILES + 1))
         if not found:
             raise RelspecError(
                 Finding("RS240", f"the folder {source} has no files", where, "add one, or correct the path")
+            )
+        if len(found) > MAX_FILES:
+            message = f"the folder {source} has more than {MAX_FILES} files"
+            raise RelspecError(
+                Finding("RS243", message, where, "name the files that are needed, or put them in the image")
             )
         for file in found:
             yield File(posixpath.join(path, file[len(source) + 1 :]), self.loader.text(file), file, origin)
@@ -702,6 +712,7 @@ def _name_problems(top: Data, file: str, environment_path: str) -> list[Finding]
                 f"this release lies in a folder called {posixpath.basename(folder)}",
                 Where(file, ("name",)),
                 f"write name: {posixpath.basename(folder)}, or rename the folder",
+                remedy=Remedy("write", value=posixpath.basename(folder)),
             )
         ]
     return []

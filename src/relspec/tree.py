@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
-from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.diagnostics import Finding, Range, RelspecError, Where
 
 MAX_FILE = 1024 * 1024
 """Bytes that one file of a spec may have (1 MiB); larger ones are RS106."""
+
+MAX_FOLDERS = 32
+"""Folders inside one another that are looked into, below environments/ or where a folder of files is named."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -190,7 +193,12 @@ def checked(path: str, data: bytes) -> bytes:
     """`data`, unless it is larger than a spec may be or only points at a Git LFS object."""
     if len(data) > MAX_FILE:
         raise RelspecError(
-            Finding("RS106", f"{path} is larger than 1 MiB", Where(path), "split it, or keep the data outside the spec")
+            Finding(
+                "RS106",
+                f"{path} is larger than 1 MiB",
+                Where(path, range=Range(1, 1, 1, 1)),
+                "split it, or keep the data outside the spec",
+            )
         )
     if data.startswith(LFS_POINTER):
         raise RelspecError(
@@ -199,12 +207,23 @@ def checked(path: str, data: bytes) -> bytes:
     return data
 
 
-def walk(tree: Tree, folder: str) -> Iterator[str]:
-    """Every file below a folder, as repository paths, in sorted order. Links are refused with RS241."""
+def too_deep(folder: str) -> Finding:
+    """RS111: a folder below which nothing is looked for."""
+    message = f"this folder lies more than {MAX_FOLDERS} folders deep"
+    return Finding("RS111", message, Where(folder, range=Range(1, 1, 1, 1)), "move it further up")
+
+
+def walk(tree: Tree, folder: str, levels: int = MAX_FOLDERS) -> Iterator[str]:
+    """Every file below a folder, as repository paths, in sorted order.
+
+    Raises RelspecError: RS241 for a link, RS111 for more than `levels` folders inside one another.
+    """
     for name, kind in tree.entries(folder):
         path = f"{folder}/{name}" if folder else name
         if kind == "folder":
-            yield from walk(tree, path)
+            if not levels:
+                raise RelspecError(too_deep(path))
+            yield from walk(tree, path, levels - 1)
         elif kind == "file":
             yield path
         else:

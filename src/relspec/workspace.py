@@ -118,7 +118,7 @@ def compare_tree(tree: Tree, files: Mapping[str, bytes], scope: Iterable[str]) -
         for path in walk(tree, folder):
             with contextlib.suppress(RelspecError):
                 kept[path] = tree.read(path)
-    gone = [path for path, data in kept.items() if path not in files and _has_marker(data)]
+    gone = [path for path, data in kept.items() if path not in files and has_marker(data)]
     differing = [path for path, data in files.items() if kept.get(path) != data]
     return Changes(tuple(sorted(differing)), tuple(sorted(gone)))
 
@@ -145,7 +145,8 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _has_marker(data: bytes) -> bool:
+def has_marker(data: bytes) -> bool:
+    """Whether one of the first three lines of a file's bytes is our header."""
     return any(line.startswith(MARKER) for line in data.split(b"\n", 3)[:3])
 
 

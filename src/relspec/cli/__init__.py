@@ -18,7 +18,10 @@ OBJECTS_BETWEEN_COLLECTIONS = 20_000
 """How many new objects make Python look for garbage. A compile keeps nearly all that it makes, so there is hardly any: with
 Python's own 700 a fleet of 1,000 releases takes 40 percent longer, and no less memory."""
 
-VERBS = ("init", "check", "compile", "explain", "lock", "model", "schema", "completion")
+VERBS = (
+    *("init", "check", "compile", "explain", "plan", "set", "promote", "history", "drill", "rollback"),
+    *("lock", "model", "schema", "completion"),
+)
 
 
 class Verbs(click.Group):

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from relspec.cli.session import Session, format_option, releases_argument, report
+from relspec.cli.reports import Reporting, report_files, report_options
+from relspec.cli.session import Session, releases_argument
 from relspec.compiler import Compiled, Compiler
 from relspec.diagnostics import Diagnostic, Kind, Severity
-from relspec.reporters import json
 from relspec.reporters.text import counted, printable
 from relspec.workspace import Changes, apply, compare, compare_tree, select
+
+if TYPE_CHECKING:
+    from relspec.reporters.results import Results
 
 EXAMPLES = """\b
 Examples:
@@ -33,7 +37,7 @@ Examples:
 @click.option(
     "--target", "targets", multiple=True, type=click.Choice(["compose", "helm", "rollouts"]), help="Only this target."
 )
-@format_option
+@report_options
 @click.pass_obj
 def command(
     directory: str,
@@ -45,6 +49,7 @@ def command(
     to_stdout: bool,
     targets: tuple[str, ...],
     form: str,
+    reports: tuple[str, ...],
 ) -> int:
     """Compile releases into the files that are deployed."""
     if sum((check, folder is not None, to_stdout)) > 1:
@@ -55,15 +60,19 @@ def command(
     tree = session.tree(revision)
     compiler = Compiler(tree, any_edition=revision is not None)
     places = select(compiler.found, session.words(releases), session.prefix) if releases else None
+    reporting = Reporting("compile", session, tree, form, report_files(reports, session, compiler.output))
     compiled = compiler.compile(places, targets or None)
-    diagnostics = tuple(_as_compile_says(diagnostic) for diagnostic in compiled.diagnostics)
+    diagnostics = [as_compile_says(diagnostic) for diagnostic in compiled.diagnostics]
+    results = reporting.results(diagnostics, [release.place.id for release in compiled.releases])
     if form == "text" or compiled.stopped:
-        report(diagnostics, len(compiled.releases), form, tree)
+        reporting.show(results)
     if compiled.stopped:
+        reporting.write(results)
         click.echo("nothing was written", err=True)
         return 3 if compiled.crashed else 1
     if to_stdout:
         click.echo(_joined(compiled.files), nl=False)
+        reporting.write(results)
         return 0
     scope = _scope(compiled, whole=places is None and folder is None, targets=targets)
     if revision is not None and check:
@@ -71,11 +80,12 @@ def command(
     elif folder is None:
         changes = compare(session.root, compiled.files, scope)
     else:
-        return _written_elsewhere(session, Path(directory, folder), compiled, scope, form, diagnostics)
+        return _written_elsewhere(session, Path(directory, folder), compiled, scope, reporting, results)
     if check:
-        return _checked(changes, compiled, diagnostics, form)
+        mend = _mend(session, compiler, revision) if changes else ""
+        return _checked(changes, compiled, reporting, results, mend)
     apply(session.root, compiled.files, changes)
-    _say(changes, compiled, diagnostics, form)
+    _say(changes, compiled, reporting, results)
     return 0
 
 
@@ -92,8 +102,8 @@ def _written_elsewhere(
     folder: Path,
     compiled: Compiled,
     scope: list[str],
-    form: str,
-    diagnostics: tuple[Diagnostic, ...],
+    reporting: Reporting,
+    results: Results,
 ) -> int:
     """`--out`: the same files below another folder, which is never the repository nor around it."""
     root = folder.resolve()
@@ -104,11 +114,11 @@ def _written_elsewhere(
     files = {path[cut:]: data for path, data in compiled.files.items()}
     changes = compare(root, files, [path[cut:] for path in scope])
     apply(root, files, changes)
-    _say(changes, compiled, diagnostics, form)
+    _say(changes, compiled, reporting, results)
     return 0
 
 
-def _as_compile_says(diagnostic: Diagnostic) -> Diagnostic:
+def as_compile_says(diagnostic: Diagnostic) -> Diagnostic:
     """Policy, safety and quarantine are warnings here: `check` is the gate, and a stale revert must compile."""
     if diagnostic.severity is Severity.ERROR and diagnostic.kind is not Kind.STRUCTURE:
         return replace(diagnostic, severity=Severity.WARNING)
@@ -123,11 +133,32 @@ def _joined(files: Mapping[str, bytes]) -> str:
     return "---\n".join(f"# {path}\n{text}" for path, text in texts.items())
 
 
-def _checked(changes: Changes, compiled: Compiled, diagnostics: tuple[Diagnostic, ...], form: str) -> int:
-    if form == "json":
-        stale = [_stale(path, "out of date", compiled) for path in changes.written]
-        stale += [_stale(path, "no longer compiled", compiled) for path in changes.removed]
-        click.echo(json.report((*diagnostics, *stale), len(compiled.releases)), nl=False)
+def _mend(session: Session, compiler: Compiler, revision: str | None) -> str:
+    """What to type where outputs are out of date: it amends the commit, unless that is on the main branch already."""
+    from relspec.gitops.repository import Repository
+
+    repository = Repository(session.root)
+    head = repository.head() if repository.exists else None
+    if head is None:
+        return "relspec compile"
+    on_main = any(
+        repository.is_ancestor(head, target)
+        for ref, target in repository.refs.items()
+        if ref.startswith("refs/remotes/") and ref.endswith(f"/{compiler.settings.main}")
+    )
+    earlier = revision is not None and repository.resolve(revision) != head
+    how = "-m Recompile" if on_main or earlier else "--amend --no-edit"
+    return f"relspec compile && git add -A {compiler.output} && git commit {how}"
+
+
+def _checked(changes: Changes, compiled: Compiled, reporting: Reporting, results: Results, mend: str) -> int:
+    """Says which outputs are out of date; `mend` is what to type then."""
+    stale = [_stale(path, "out of date", mend) for path in changes.written]
+    stale += [_stale(path, "no longer compiled", mend) for path in changes.removed]
+    whole = replace(results, diagnostics=(*results.diagnostics, *stale))
+    reporting.write(whole)
+    if reporting.form != "text":
+        reporting.show(whole)
         return 1 if changes else 0
     for path in changes.written:
         click.echo(f"out of date: {printable(path)}")
@@ -135,20 +166,20 @@ def _checked(changes: Changes, compiled: Compiled, diagnostics: tuple[Diagnostic
         click.echo(f"no longer compiled: {printable(path)}")
     if changes:
         click.echo("error RS601: outputs are out of date", err=True)
-        click.echo("    help: relspec compile && git add -A " + compiled.output, err=True)
+        click.echo(f"    help: {mend}", err=True)
         return 1
     click.echo(f"{counted(len(compiled.files), 'output')} of {counted(len(compiled.releases), 'release')} up to date")
     return 0
 
 
-def _stale(path: str, what: str, compiled: Compiled) -> Diagnostic:
-    hint = f"relspec compile && git add -A {compiled.output}"
-    return Diagnostic("RS601", Severity.ERROR, Kind.STRUCTURE, path, None, f"this output is {what}", hint)
+def _stale(path: str, what: str, mend: str) -> Diagnostic:
+    return Diagnostic("RS601", Severity.ERROR, Kind.STRUCTURE, path, None, f"this output is {what}", mend)
 
 
-def _say(changes: Changes, compiled: Compiled, diagnostics: tuple[Diagnostic, ...], form: str) -> None:
-    if form == "json":
-        click.echo(json.report(diagnostics, len(compiled.releases)), nl=False)
+def _say(changes: Changes, compiled: Compiled, reporting: Reporting, results: Results) -> None:
+    reporting.write(results)
+    if reporting.form != "text":
+        reporting.show(results)
         return
     for path in changes.written:
         click.echo(f"wrote {printable(path)}")

@@ -14,7 +14,7 @@ EXAMPLES = """\b
 Examples:
   relspec explain production/movie-recs api.image           a value, and what it overrode
   relspec explain rendered/production/movie-recs/rollouts/rollouts.yaml:41
-  relspec explain RS210
+  relspec explain RS210                                     why it matters, wrong and right
   relspec explain --capabilities
 """
 
@@ -34,8 +34,8 @@ def command(directory: str, subject: str | None, field: str | None, *, capabilit
         return 0
     if subject is None:
         raise click.UsageError("Name a release and a field, an output's line, or a code.")
-    if re.fullmatch(r"[Rr][Ss][0-9]{3}", subject):
-        return _code(subject.upper())
+    if re.fullmatch(r"[Rr][Ss][0-9]+", subject):
+        return _code(subject.upper(), form)
     output, _, number = subject.rpartition(":")
     if output and number.isdigit():
         return _line(directory, output, int(number), form)
@@ -44,14 +44,25 @@ def command(directory: str, subject: str | None, field: str | None, *, capabilit
     return _field(directory, subject, field, form)
 
 
-def _code(code: str) -> int:
+def _code(code: str, form: str) -> int:
     from relspec.catalogue import CATALOGUE
+    from relspec.meanings import meaning
+    from relspec.reporters import meanings
 
-    rule = CATALOGUE.get(code)
-    if rule is None:
-        raise click.UsageError(f"There is no code {code}.")
-    click.echo(f"{rule.code}: {rule.title}\n  severity: {rule.severity.value}\n  class: {rule.kind.value}")
+    if code not in CATALOGUE:
+        raise click.UsageError(f"There is no code {code}. {_nearest(code, tuple(CATALOGUE))}")
+    found = meaning(code)
+    if form == "json":
+        click.echo(json.dumps(meanings.as_json(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(meanings.text(found), nl=False)
     return 0
+
+
+def _nearest(code: str, known: tuple[str, ...]) -> str:
+    """The codes of the same ten or the same hundred, for a number has no spelling to go by."""
+    same = next((near for size in (5, 4, 3) if (near := [each for each in known if each[:size] == code[:size]])), known)
+    return f"Did you mean {same[0]}?" if len(same) == 1 else f"The nearest are {', '.join(same[:12])}."
 
 
 def _field(directory: str, subject: str, name: str, form: str) -> int:

@@ -8,7 +8,10 @@ import click
 
 from relspec.diagnostics import RelspecError
 
-KINDS = ("release", "environment", "model-version", "model", "repository", "lock", "context", "diagnostics", "plan")
+KINDS = (
+    *("release", "environment", "model-version", "model", "repository", "lock", "context"),
+    *("diagnostics", "plan", "history", "drill", "rollback", "promote", "live"),
+)
 DEFAULT_FOLDERS = (".relspec/schemas", "schemas")
 """Where the schemas lie: in a repository that `init` made, and in relspec's own."""
 
@@ -31,7 +34,8 @@ Examples:
 def command(directory: str, kind: str | None, folder: str | None, *, check: bool) -> int:
     """Write the JSON Schemas by which an editor completes and explains every field.
 
-    KIND is one of release, environment, model-version, model, repository, lock, context, diagnostics, plan.
+    KIND is one of release, environment, model-version, model, repository, lock, context, diagnostics, plan,
+    history, drill, rollback, promote, live.
     """
     from relspec import editor_schemas
     from relspec.workspace import apply, compare

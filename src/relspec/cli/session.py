@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from relspec.diagnostics import Diagnostic, RelspecError, Severity
 from relspec.discovery import discover
+from relspec.fixes import with_fixes
 from relspec.loader import Loader
 from relspec.reporters import json, text
 from relspec.tree import DirectoryTree, Tree
@@ -130,24 +133,48 @@ def _is_bare(folder: Path) -> bool:
 
 def report(diagnostics: Sequence[Diagnostic], releases: int, form: str, tree: Tree) -> None:
     """Prints diagnostics: text to stderr, json to stdout."""
+    diagnostics = with_fixes(diagnostics, tree.read)
     if form == "json":
         click.echo(json.report(diagnostics, releases), nl=False)
-        return
+    else:
+        print_text(diagnostics, tree)
 
+
+def print_text(diagnostics: Sequence[Diagnostic], tree: Tree) -> None:
+    """Prints diagnostics, which have their fixes already, for a person: to stderr, as the terminal there can show them."""
+    colour = wants_colour()
+    # click takes colours away where it sees no terminal, which FORCE_COLOR overrides.
+    click.echo(
+        text.report(diagnostics, source_of(tree), colour=colour, width=width()), err=True, nl=False, color=colour
+    )
+
+
+def source_of(tree: Tree) -> Callable[[str], str | None]:
+    """The texts of a tree's files for a report, each read once; None where one can't be read."""
+
+    @cache
     def source(file: str) -> str | None:
         try:
             return tree.read(file).decode("utf-8-sig", "replace")
         except RelspecError:
             return None
 
-    click.echo(text.report(diagnostics, source, colour=wants_colour()), err=True, nl=False)
+    return source
 
 
 def wants_colour() -> bool:
-    """Colour on a terminal only, unless NO_COLOR or FORCE_COLOR say otherwise."""
+    """Colour on a terminal only, unless NO_COLOR or FORCE_COLOR say otherwise (no-color.org: NO_COLOR wins)."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stderr.isatty()
+    forced = os.environ.get("FORCE_COLOR")
+    if forced:
+        return forced.lower() not in ("0", "false")
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int | None:
+    """The terminal's columns (COLUMNS, if it says them); None in a pipe: in a log, a sentence stays on one line."""
+    return max(shutil.get_terminal_size().columns, 40) if sys.stderr.isatty() else None
 
 
 def failed(diagnostics: Sequence[Diagnostic]) -> bool:

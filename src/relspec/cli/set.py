@@ -84,6 +84,7 @@ def _compiled(editing: Editing, place: Place, edited: _Edited, *, dry_run: bool)
     if compiled.stopped:
         return not_written(compiled)
     changes = editing.changes(compiled)
+    specs = len(editing.differing)  # before they are written: then nothing differs any more
     notes = [*edited.notes, *_overridden(editing.compiler, place, edited)]
     if dry_run:
         show(editing, changes)
@@ -93,7 +94,6 @@ def _compiled(editing: Editing, place: Place, edited: _Edited, *, dry_run: bool)
     for note in notes:
         click.echo(f"note: {printable(note)}")
     if not dry_run:
-        specs = len(editing.differing)
         outputs = len(changes.written) - specs
         said = "" if specs else "release.yaml says so already; "
         click.echo(f"{said}{counted(outputs, 'output')} written, {len(compiled.files) - outputs} unchanged")

@@ -6,34 +6,42 @@ compile(base) against compile(head), for the releases that the change can reach.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from relspec.compiler import CompiledRelease, Compiler
-from relspec.diagnostics import Diagnostic, Finding, RelspecError
+from relspec.compiler import Compiled, CompiledRelease, Compiler
+from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
 from relspec.discovery import Place
 from relspec.gitops.changes import Change, describe, describe_environment, headline
-from relspec.gitops.declared import declare
+from relspec.gitops.declared import Declared, declare
 from relspec.gitops.impact import Effect, impact
 from relspec.gitops.obstacles import Context
-from relspec.gitops.prediction import SOMEBODY, Prediction, merged, predict
-from relspec.gitops.prediction import Kind as RevertKind
+from relspec.gitops.prediction import SOMEBODY, Merged, Prediction, merged, predict
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit, Repository
-from relspec.gitops.restoration import Restored
+from relspec.gitops.reverts import Revert, Reverts, WholeRevert
 from relspec.gitops.review import Review
 from relspec.gitops.revision import Revision
-from relspec.gitops.states import History, renamed
-from relspec.positions import locate
+from relspec.gitops.states import History
+from relspec.positions import locate, sorted_diagnostics
 from relspec.reporters import json as diagnostics_json
-from relspec.resolve import ResolvedRelease
+from relspec.resolve import ResolvedEnvironment, ResolvedRelease
+from relspec.rules.changes.reach import environment_of
+from relspec.rules.changes.side import workloads
 from relspec.tree import Tree
 
 SCHEMA = "relspec/plan/v1"
 LATER = 3600
 """Seconds after the base at which a change that nobody has committed is taken to be deployed."""
+
+NAMED = 5
+"""Paths or releases that a note names."""
+
+MANY = 3
+"""Revisions from which on it makes no difference that a shallow clone knows no older ones."""
 
 ChangeKind = Literal["added", "changed", "removed", "renamed"]
 
@@ -49,25 +57,12 @@ class FileDiff:
 
 
 @dataclass(frozen=True, slots=True)
-class Revert:
-    """A change that goes back. `kind`: whether the committed outputs are those of the state restored."""
-
-    kind: RevertKind
-    restores: Commit | None
-    services: tuple[str, ...]
-
-    def as_json(self) -> Mapping[str, Any]:
-        """The revert as JSON data."""
-        return {
-            "kind": self.kind.replace(" ", "-"),
-            "restores": self.restores.id if self.restores is not None else None,
-            "services": list(self.services),
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class ReleasePlan:
-    """What a change does to one release. `former` is its id before a rename; `readiness` None where it is removed."""
+    """What a change does to one release.
+
+    `former` is its id before a rename; `readiness` is None where it is removed. `through` are the changed files outside
+    of its folder that lead to it.
+    """
 
     id: str
     environment: str
@@ -78,11 +73,21 @@ class ReleasePlan:
     files: tuple[FileDiff, ...]
     readiness: Readiness | None
     revert: Revert | None
+    through: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> bool:
+        """Whether a side of it does not compile: what happens is not known then."""
+        return any(effect.kind == "unknown" for effect in self.effects)
 
     @property
     def headline(self) -> str:
         """What changes, in one line."""
-        return headline(self.changes) or ("outputs alone" if self.files else "nothing that runs")
+        if self.changes:
+            return headline(self.changes)
+        if self.files:
+            return f"outputs, through {self.through[0]}" if self.through else "outputs alone"
+        return "does not compile" if self.broken else "nothing that runs"
 
     def as_json(self) -> Mapping[str, Any]:
         """The release as JSON data."""
@@ -91,6 +96,7 @@ class ReleasePlan:
             "environment": self.environment,
             "change": self.kind,
             "former": self.former or None,
+            "through": list(self.through),
             "changes": [_change(change) for change in self.changes],
             "effects": [_effect(effect) for effect in self.effects],
             "outputs": [
@@ -112,7 +118,11 @@ class EnvironmentPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A change as a whole. `head` is None for a work tree; `undo` predicts the plain revert of the change once merged."""
+    """A change as a whole.
+
+    `head` is None for a work tree; `undo` predicts the plain revert of the change once merged, `revert` says what the
+    change itself takes back, `toolchain` is what it changes in relspec.lock.
+    """
 
     base: Commit
     head: Commit | None
@@ -120,12 +130,18 @@ class Plan:
     environments: tuple[EnvironmentPlan, ...]
     diagnostics: tuple[Diagnostic, ...]
     undo: Prediction | None
+    revert: WholeRevert | None = None
     toolchain: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def failing(self, limits: Sequence[str]) -> tuple[ReleasePlan, ...]:
-        """The releases that a gate refuses: going back is blocked, stepped (or worse), or misses the objective."""
-        return tuple(each for each in self.releases if each.readiness and _fails(each.readiness, limits))
+    def failing(self, limits: Sequence[str]) -> tuple[tuple[ReleasePlan, tuple[str, ...]], ...]:
+        """The releases that a gate refuses, each with the limits that it breaks.
+
+        `blocked`: there is no way back; `stepped`: it takes every step again, or is blocked; `objective`: it is not
+        surely as short as the environment asks for.
+        """
+        found = ((each, _broken_limits(each.readiness, limits)) for each in self.releases if each.readiness is not None)
+        return tuple((each, broken) for each, broken in found if broken)
 
     def as_json(self) -> Mapping[str, Any]:
         """The plan as JSON data, schema relspec/plan/v1."""
@@ -139,6 +155,7 @@ class Plan:
                 {"id": each.id, "changes": [_change(change) for change in each.changes]} for each in self.environments
             ],
             "toolchain": list(self.toolchain),
+            "revert": self.revert.as_json() if self.revert is not None else None,
             "undo": self.undo.as_json() if self.undo is not None else None,
             "notes": list(self.notes),
             "diagnostics": found["diagnostics"],
@@ -169,13 +186,13 @@ def _effect(effect: Effect) -> Mapping[str, Any]:
     }
 
 
-def _fails(found: Readiness, limits: Sequence[str]) -> bool:
-    slow = found.verdict in ("stepped", "blocked")
-    return (
-        ("blocked" in limits and found.verdict == "blocked")
-        or ("stepped" in limits and slow)
-        or ("objective" in limits and found.meets_objective is False)
-    )
+def _broken_limits(found: Readiness, limits: Sequence[str]) -> tuple[str, ...]:
+    breaks = {
+        "blocked": found.verdict == "blocked",
+        "stepped": found.verdict in ("stepped", "blocked"),
+        "objective": found.meets_objective is False,
+    }
+    return tuple(limit for limit in dict.fromkeys(limits) if breaks[limit])
 
 
 def main_branch(repository: Repository, name: str) -> str:
@@ -186,26 +203,33 @@ def main_branch(repository: Repository, name: str) -> str:
     upstream = [ref for ref in sorted(repository.refs) if ref.startswith("refs/remotes/") and ref.endswith(f"/{name}")]
     if upstream:
         return upstream[0]
-    repository.resolve(name)  # says what there is no such thing as
-    return name
+    hint = f"name the base: relspec plan BASE..HEAD; or run: git fetch origin {name}; or set `main` in relspec.yaml"
+    raise RelspecError(Finding("RS606", f"there is no branch {name} to compare with", Where(name), hint))
 
 
 def plan(
-    repository: Repository, tree: Tree, base: str, head: str | None, releases: Sequence[str] | None = None
+    repository: Repository,
+    tree: Tree,
+    base: str,
+    head: str | None,
+    releases: Sequence[str] | None = None,
+    *,
+    onto: str | None = None,
 ) -> Plan:
     """The plan of the change from the commit `base` to `head` (None: the work tree), whose files are `tree`.
 
-    `releases` narrows it to some ids. Raises RelspecError for a base that is not there; what is wrong in either tree is
-    in the diagnostics.
+    `releases` narrows it to some ids. `onto` is the commit that the change will be merged into, where that is another one
+    than `base`. Raises RelspecError for a base that is not there; what is wrong in either tree is in the diagnostics.
     """
-    return _Planning(Review(repository, tree, base, head), frozenset(releases) if releases is not None else None).plan()
+    wanted = frozenset(releases) if releases is not None else None
+    return _Planning(Review(repository, tree, base, head), wanted, onto or base).plan()
 
 
 @dataclass(frozen=True)
 class _Planning:
     review: Review
     wanted: frozenset[str] | None
-    _made: dict[str, tuple[CompiledRelease | None, CompiledRelease | None]] = field(default_factory=dict)
+    onto: str
 
     @property
     def repository(self) -> Repository:
@@ -213,11 +237,16 @@ class _Planning:
 
     @cached_property
     def history(self) -> History:
-        return History(self.repository, self.review.base)
+        """The history before the change; restorations are looked for in the same one."""
+        return self.review.restorations.history
 
     @cached_property
     def base(self) -> Commit:
         return self.repository.commit(self.review.base)
+
+    @cached_property
+    def head(self) -> Commit | None:
+        return self.repository.commit(self.review.head) if self.review.head is not None else None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -225,113 +254,144 @@ class _Planning:
         return tuple(name for name in self.review.releases if self.wanted is None or name in self.wanted)
 
     def plan(self) -> Plan:
-        made = [found for name in self.names if (found := self._release(name)) is not None]
-        head = self.repository.commit(self.review.head) if self.review.head is not None else None
-        undo, notes = self._undo()
+        releases = tuple(found for name in self.names if (found := self._release(name)) is not None)
+        undo, undo_notes = self._undo()
         return Plan(
             base=self.base,
-            head=head,
-            releases=tuple(made),
+            head=self.head,
+            releases=releases,
             environments=tuple(self._environments()),
             diagnostics=self._diagnostics(undo),
             undo=undo,
+            revert=self._reverts.whole({each.id: each.revert for each in releases}),
             toolchain=tuple(self._toolchain()),
-            notes=notes,
+            notes=(*undo_notes, *self._notes({each.id for each in releases})),
         )
 
     # --- one release
 
-    def _sides(self, name: str) -> tuple[CompiledRelease | None, CompiledRelease | None]:
-        """A release as both sides compile it, under its former name before a rename."""
-        if name not in self._made:
-            before, after = self.review.before.places.get(name), self.review.after.places.get(name)
-            if before is None and after is not None:
-                former = self._former(after)
-                before = self.review.before.places.get(former) if former else None
-            self._made[name] = (
-                self.review.before.compiler.release(before) if before is not None else None,
-                self.review.compiler.release(after) if after is not None else None,
-            )
-        return self._made[name]
+    @cached_property
+    def _compiled(self) -> Compiled:
+        """The head's releases that are looked at, and what is wrong with them."""
+        places = self.review.after.places
+        return self.review.compiled([places[name] for name in self.names if name in places])
+
+    @cached_property
+    def _heads(self) -> Mapping[str, CompiledRelease]:
+        return {release.place.id: release for release in self._compiled.releases}
+
+    def _old(self, name: str) -> CompiledRelease | None:
+        """A release as the base compiles it, under its former name before a rename."""
+        place = self.review.before.places.get(self._renames.get(name, name))
+        return self.review.before.compiler.release(place) if place is not None else None
 
     @cached_property
     def _renames(self) -> Mapping[str, str]:
-        """The former id by the new one, of the releases that the change renames."""
+        """The former id by the new one, of the releases that the change renames: removed and added with equal states.
+
+        Of several the one in the same environment, then the first by id (as `states.renamed` chooses).
+        """
+        before, after = self.review.before.places, self.review.after.places
+        gone = [before[name] for name in self.names if name in before and name not in after]
+        came = [after[name] for name in self.names if name in after and name not in before]
+        if not gone or not came:
+            return {}
+        tree = self.repository.tree(self.review.base)
+        states: dict[str, list[Place]] = {}
+        for place in gone:
+            declared = declare(tree, place.id, self.history.memory, place.file)
+            if isinstance(declared, Declared):
+                states.setdefault(declared.key, []).append(place)
         found: dict[str, str] = {}
-        before, after = self.review.before, self.review.after
-        gone = [name for name in self.names if name in before.places and name not in after.places]
-        for name in self.names if gone else ():
-            if name in before.places or name not in after.places:
-                continue
-            current = declare(self.review.tree, name, self.history.memory, after.places[name].file)
-            files = [before.places[each].file for each in gone]
-            tree = self.repository.tree(self.review.base)
-            former = renamed(current, tree, self.review.tree, files, self.history.memory)
-            if former is not None:
-                found[name] = former.place.id
+        for place in came:
+            declared = declare(self.review.tree, place.id, self.history.memory, place.file)
+            former = states.get(declared.key) if isinstance(declared, Declared) else None
+            if former:
+                nearest = min(former, key=lambda each: (each.environment != place.environment, each.id))
+                former.remove(nearest)
+                found[place.id] = nearest.id
         return found
 
-    def _former(self, place: Place) -> str:
-        return self._renames.get(place.id, "")
-
     def _release(self, name: str) -> ReleasePlan | None:
-        if name in self._renames.values() and name not in self.review.after.places:
+        if name in self._formers:
             return None
-        old, new = self._sides(name)
-        then, now = _resolved(old), _resolved(new)
-        changes = describe(then, now)
+        old, new = self._old(name), self._heads.get(name)
+        changes = describe(_resolved(old), _resolved(new))
         files = tuple(self._files(old, new))
         former = self._renames.get(name, "")
-        if not changes and not files and not former and (old is None) == (new is None) and not _broken(old, new):
+        revert = self._revert(name, new)
+        one_sided = (old is None) != (new is None)
+        if not (changes or files or former or one_sided or _broken(old, new) or revert):
             return None
-        place = new.place if new is not None else old.place if old is not None else None
         kind: ChangeKind = "renamed" if former else "added" if old is None else "removed" if new is None else "changed"
         return ReleasePlan(
             id=name,
-            environment=place.environment if place is not None else "",
+            environment=self._place(name).environment,
             kind=kind,
             former=former,
             changes=changes,
             effects=impact(old, new),
             files=files,
-            readiness=self._readiness(former or name, new) if new is not None else None,
-            revert=self._revert(name, new),
+            readiness=self._readiness(former or name, old, new) if new is not None else None,
+            revert=revert,
+            through=self.review.through.to(name),
         )
 
+    def _place(self, name: str) -> Place:
+        """Where a release lies now, or lay."""
+        return self.review.after.places.get(name) or self.review.before.places[name]
+
+    @cached_property
+    def _formers(self) -> frozenset[str]:
+        return frozenset(self._renames.values())
+
     def _files(self, old: CompiledRelease | None, new: CompiledRelease | None) -> Iterator[FileDiff]:
-        before = _outputs(self.review.before.compiler, old)
-        after = _outputs(self.review.compiler, new)
         if (old is not None and old.stopped) or (new is not None and new.stopped):
             return
+        before = _outputs(self.review.before.compiler, old)
+        after = _outputs(self.review.compiler, new)
         for path in sorted({*before, *after}):
             if before.get(path) != after.get(path):
                 yield _diff(path, before.get(path, b""), after.get(path, b""))
 
-    def _readiness(self, name: str, new: CompiledRelease) -> Readiness | None:
-        """How fast the release could go back to what the base has."""
-        place = self.review.before.places.get(name)
-        try:
-            limit = 2 + (new.release.environment.rollback.history if new.release is not None else 8)
-            known = self.history.revisions(name, limit, place.file) if place is not None else []
-        except RelspecError:
-            known = []  # a shallow clone: as much as there is
-        if place is not None and not known:
-            old, _ = self._sides(name)
-            known = [Revision(self.base.id, self.base.committed, old)] if old is not None else []
-        return readiness([*known, Revision("", self._deployed(known), new)], later=self._context(new))
+    def _readiness(self, former: str, old: CompiledRelease | None, new: CompiledRelease) -> Readiness:
+        """How fast the release could go back to what the base has, under the name that it has there."""
+        known: list[Revision] = []
+        if old is not None:
+            limit = 2 + (new.release.environment.rollback.history if new.release is not None else 0)
+            try:
+                known = self.history.revisions(former, limit, old.place.file)
+            except RelspecError:
+                known = []  # an object of the history is not in this clone
+            known = known or [Revision(self.base.id, self.base.committed, old)]
+        found = readiness([*known, Revision("", self._deployed(known), new)], later=self._context(old, new))
+        if old is not None and self.history.repository.shallow and len(known) < MANY:
+            return replace(
+                found, notes=(*found.notes, "this clone is shallow: only the revisions that it has are counted")
+            )
+        return found
 
     def _deployed(self, known: Sequence[Revision]) -> int:
-        """When the change is taken to be deployed."""
+        """When the change is taken to be deployed: never before what it takes the place of."""
         last = known[-1].time if known else self.base.committed
-        head = self.repository.commit(self.review.head).committed if self.review.head is not None else 0
-        return max(head, last + LATER) if self.review.head is None else max(head, last)
+        return max(self.head.committed, last) if self.head is not None else last + LATER
 
-    def _context(self, new: CompiledRelease) -> Context:
-        """Which releases call this one, and what today's registry says of its models."""
+    def _context(self, old: CompiledRelease | None, new: CompiledRelease) -> Context:
+        """Which releases call this one, and what today's registry says of the models on both sides."""
         if new.release is None:
             return Context()
-        callers = tuple(self._callers.get(new.place.id, ()))
-        return Context(dependents=dict.fromkeys(new.release.services, callers))
+        releases = [side.release for side in (old, new) if side is not None and side.release is not None]
+        every = [
+            workload for release in releases for each in release.services.values() for _, workload in workloads(each)
+        ]
+        names = {workload.model.name for workload in every if workload.model is not None}
+        models = {name: model for name in sorted(names) if (model := self.review.after.model(name)) is not None}
+        versions = {(each.name, each.model.name, each.model.version) for each in every if each.model is not None}
+        # Who calls only matters where another version may answer: finding out reads every spec.
+        callers = (
+            tuple(self._callers.get(new.place.id, ())) if len(versions) > len({one[0] for one in versions}) else ()
+        )
+        return Context(dependents=dict.fromkeys(new.release.services, callers), models=models)
 
     @cached_property
     def _callers(self) -> Mapping[str, Sequence[str]]:
@@ -347,52 +407,26 @@ class _Planning:
                     found.setdefault(used, []).append(name)
         return found
 
-    def _revert(self, name: str, new: CompiledRelease | None) -> Revert | None:
-        """What the change says of itself where it goes back: whether its committed outputs are those of its specs."""
-        restored: Mapping[str, Restored] = self.review.restorations.of(name)
-        states = {service: found for service, found in restored.items() if found.reason == "state"}
-        if not states or not self.review.restorations.whole(name):
-            return None
-        commit = max((found.commit for found in states.values() if found.commit is not None), key=lambda c: c.committed)
-        kind: RevertKind = "exact"
-        if new is not None and self._is_stale(new):
-            kind = "clean but stale"
-        return Revert(kind, commit, tuple(sorted(states)))
+    @cached_property
+    def _reverts(self) -> Reverts:
+        return Reverts(self.review, self._merged.conflicts)
 
-    def _is_stale(self, new: CompiledRelease) -> bool:
-        """Whether the outputs that lie beside the specs are not what these compile to."""
-        tree = self.review.tree
-        output = self.review.compiler.output
-        if tree.kind(output) != "folder":
-            return False
-        for path, data in new.files.items():
-            try:
-                if tree.read(f"{output}/{new.place.id}/{path}") != data:
-                    return True
-            except RelspecError:
-                return True
-        return False
+    def _revert(self, name: str, new: CompiledRelease | None) -> Revert | None:
+        """What the change takes back in a release."""
+        stopped = new is not None and new.stopped
+        return self._reverts.of(name, new.files if new is not None else {}, stopped=stopped)
 
     # --- what is beside the releases
 
     def _environments(self) -> Iterator[EnvironmentPlan]:
-        before, after = self.review.before, self.review.after
-        paths = sorted({*before.compiler.found.environments, *after.compiler.found.environments})
-        touched = [path for path in self.review.changed if path.endswith("/environment.yaml")]
-        for path in paths:
-            inside = any(f"environments/{path}/".startswith(file.removesuffix("environment.yaml")) for file in touched)
-            if not inside:
-                continue
-            sides = []
-            for side in (before, after):
-                try:
-                    known = path in side.compiler.found.environments
-                    sides.append(side.compiler.resolver.environment(path) if known else None)
-                except RelspecError:
-                    sides.append(None)
-            changes = describe_environment(sides[0], sides[1])
-            if changes:
-                yield EnvironmentPlan(path, changes)
+        """The environments that change: their own document, or one around them."""
+        sides = (self.review.before, self.review.after)
+        touched = {f"{path}/" for path in map(environment_of, self.review.changed) if path is not None}
+        for path in sorted({path for side in sides for path in side.compiler.found.environments}):
+            if any(f"{path}/".startswith(outer) for outer in touched):
+                changes = describe_environment(*(_environment(side.compiler, path) for side in sides))
+                if changes:
+                    yield EnvironmentPlan(path, changes)
 
     def _toolchain(self) -> Iterator[str]:
         """What changes in the lock: another compiler, another default Kubernetes."""
@@ -401,36 +435,84 @@ class _Planning:
             if old.get(key) != new.get(key):
                 yield f"{key} {old.get(key, 'none')} -> {new.get(key, 'none')}"
 
+    def _notes(self, shown: Collection[str]) -> Iterator[str]:
+        """What else differs: outputs of releases whose specs do not."""
+        if self.review.head is None:
+            return
+        inside = f"{self.review.compiler.output}/"
+        outputs = [path for path in self.review.changed if path.startswith(inside)]
+        owners: set[str] = set()
+        for path in outputs:
+            folder = path.removeprefix(inside).rpartition("/")[0]
+            while folder and folder not in self.review.after.places and folder not in self.review.before.places:
+                folder = folder.rpartition("/")[0]
+            owners.update([folder] if folder else [])
+        alone = sorted(owners - {*shown, *self._formers})
+        if self.wanted is None and alone:
+            more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
+            yield (
+                f"committed outputs of {', '.join(alone[:NAMED])}{more} change, and their specs do not: "
+                "relspec compile --check tells whether they are right"
+            )
+
+    # --- the merge, and its revert
+
+    @cached_property
+    def _commit(self) -> str | None:
+        """The commit that would be merged: of a work tree, its own where it has nothing more."""
+        if self.review.head is not None:
+            return self.review.head
+        return self.review.commit if self.review.commit is not None and not self.review.dirty else None
+
+    @cached_property
+    def _merged(self) -> Merged:
+        """The change merged into what it will be merged into; no tree where it conflicts, or where that can't be told."""
+        commit = self._commit
+        if commit is None:
+            return Merged(None)
+        if self.repository.is_ancestor(self.onto, commit):
+            return Merged(self.repository.commit(commit).tree)
+        return merged(self.repository, self.onto, commit)
+
+    @property
+    def _merge_notes(self) -> tuple[str, ...]:
+        conflicts = self._merged.conflicts
+        if not conflicts:
+            return ()
+        more = f" and {len(conflicts) - NAMED} more" if len(conflicts) > NAMED else ""
+        return (f"merging it into {self.onto[:9]} conflicts: {', '.join(conflicts[:NAMED])}{more}",)
+
     def _undo(self) -> tuple[Prediction | None, tuple[str, ...]]:
-        """What a plain revert of the change would give right after its merge; None where that can't be told."""
-        commit = self.review.head
-        if commit is None or not self.names:
-            return None, ()
+        """What a plain revert of the change would give right after its merge, and why that can't be told."""
         try:
-            result = merged(self.repository, self.review.base, commit)
-            if result.tree is None:
-                return None, (f"the change conflicts with its base: {', '.join(result.conflicts[:5])}",)
-            merge = self.repository.git(
-                "commit-tree", result.tree, "-p", self.review.base, data=b"", extra=SOMEBODY
-            ).decode()
-            return predict(self.repository, merge.strip(), merge.strip()), ()
+            tree = self._merged.tree
+            if tree is None:
+                return None, self._merge_notes
+            made = self.repository.git("commit-tree", tree, "-p", self.onto, data=b"", extra=SOMEBODY).decode().strip()
+            return predict(self.repository, made, made), ()
         except RelspecError as error:
-            return None, tuple(finding.message for finding in error.findings)
+            return None, tuple(
+                f"what a plain revert would give is not known: {each.message}" for each in error.findings
+            )
 
     def _diagnostics(self, undo: Prediction | None) -> tuple[Diagnostic, ...]:
         """What is wrong with the change and with the releases that it reaches."""
-        places = [self.review.after.places[name] for name in self.names if name in self.review.after.places]
-        compiled = self.review.compiled(places)
         more: list[Finding] = [*self.review.findings(), *(undo.findings() if undo is not None else ())]
-        read = self.review.compiler.loader.text
-        known = {(each.code, each.file, each.range, each.message) for each in compiled.diagnostics}
-        found = locate(more, read)
-        return tuple(
-            sorted(
-                (*compiled.diagnostics, *(d for d in found if (d.code, d.file, d.range, d.message) not in known)),
-                key=lambda diagnostic: diagnostic.sort_key,
-            )
-        )
+        said = self._compiled.diagnostics
+        known = {(each.code, each.file, each.range, each.message) for each in said}
+        found = locate(more, self.review.compiler.loader.text)
+        new = (each for each in found if (each.code, each.file, each.range, each.message) not in known)
+        return sorted_diagnostics((*said, *new))
+
+
+def _environment(compiler: Compiler, path: str) -> ResolvedEnvironment | None:
+    """An environment; None where there is none, or where it is wrong."""
+    if path not in compiler.found.environments:
+        return None
+    try:
+        return compiler.resolver.environment(path)
+    except RelspecError:
+        return None
 
 
 def _resolved(side: CompiledRelease | None) -> ResolvedRelease | None:
@@ -447,12 +529,38 @@ def _outputs(compiler: Compiler, side: CompiledRelease | None) -> dict[str, byte
     return {f"{compiler.output}/{side.place.id}/{path}": data for path, data in side.files.items()}
 
 
+HUNK = re.compile(r"^@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
+CONTEXT = 3
+"""Lines around a difference that a diff shows."""
+
+
 def _diff(path: str, before: bytes, after: bytes) -> FileDiff:
-    old, new = before.decode("utf-8", "replace").splitlines(), after.decode("utf-8", "replace").splitlines()
-    lines = list(difflib.unified_diff(old, new, f"a/{path}", f"b/{path}", lineterm=""))
+    old, new = _lines(before), _lines(after)
+    # A difference is sought between the first and the last line that differ: the rest only costs time.
+    first = next(
+        (n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new))
+    )
+    rest = min(len(old), len(new)) - first
+    pairs = enumerate(zip(reversed(old), reversed(new), strict=False))
+    last = min(rest, next((n for n, (one, other) in pairs if one != other), rest))
+    start, end = max(first - CONTEXT, 0), max(last - CONTEXT, 0)
+    inner = (old[start : len(old) - end], new[start : len(new) - end])
+    lines = list(difflib.unified_diff(*inner, f"a/{path}", f"b/{path}", lineterm="", n=CONTEXT))
     added = sum(line.startswith("+") for line in lines[2:])
     removed = sum(line.startswith("-") for line in lines[2:])
-    return FileDiff(path, added, removed, "\n".join(lines) + "\n")
+    return FileDiff(path, added, removed, "".join(f"{_moved(line, start)}\n" for line in lines))
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "replace").removesuffix("\n").split("\n") if data else []
+
+
+def _moved(line: str, by: int) -> str:
+    """A line of a diff, with the numbers of a hunk as those of the whole file."""
+    found = HUNK.match(line)
+    if found is None:
+        return line
+    return f"@@ -{int(found[1]) + by}{found[2] or ''} +{int(found[3]) + by}{found[4] or ''} @@"
 
 
 def _lock(compiler: Compiler) -> Mapping[str, Any]:

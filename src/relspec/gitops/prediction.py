@@ -238,15 +238,18 @@ def _listing(repository: Repository, *arguments: str) -> bytes:
 
 def _write_attributes(repository: Repository, commit: str, folder: Path) -> None:
     """Every .gitattributes of a commit, where a work tree of it would have it; links don't count there either."""
-    listing = _listing(repository, "ls-tree", "-r", "-z", "--full-tree", commit)
-    for line in listing.split(b"\0"):
-        head, _, path = line.partition(b"\t")
-        parts = path.split(b"/")
-        if parts[-1] != os.fsencode(ATTRIBUTES) or not head.startswith(b"100") or not _harmless(parts):
+    # Against the empty tree, because diff-tree picks paths by a glob, and ls-tree would list each file of the repository.
+    nothing = EMPTY_TREES[len(commit) == 64]
+    everywhere = f":(glob)**/{ATTRIBUTES}"
+    listing = _listing(repository, "diff-tree", "-r", "-z", "--no-abbrev", nothing, commit, "--", everywhere)
+    words = listing.split(b"\0")
+    for head, path in zip(words[0::2], words[1::2], strict=False):
+        _, mode, _, blob, _ = head.split(b" ")
+        if not mode.startswith(b"100") or not _harmless(path.split(b"/")):
             continue
         target = folder / os.fsdecode(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(repository.store.blob(head.split(b" ")[2].decode("ascii"), os.fsdecode(path)))
+        target.write_bytes(repository.store.blob(blob.decode("ascii"), os.fsdecode(path)))
 
 
 def _harmless(parts: Iterable[bytes]) -> bool:

@@ -12,11 +12,12 @@ from functools import cached_property
 
 from relspec.compiler import Compiled, Compiler
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
-from relspec.discovery import Place
+from relspec.discovery import ENVIRONMENT_FILE, MISNAMED, RELEASE_FILE, Place
 from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.prediction import merged
 from relspec.gitops.repository import Repository
 from relspec.gitops.restoration import Restorations, stricter
+from relspec.gitops.through import Through
 from relspec.gitops.worktree import differing_files
 from relspec.registry.records import FOLDER
 from relspec.resolve import ENVIRONMENTS
@@ -52,24 +53,79 @@ class Review:
             return False
         if self.commit is None:
             return True
-        return bool(differing_files(self.repository.tree(self.commit), self.tree, self.compiler.output))
+        # What neither the work tree nor the commit changed since the base is the same in both.
+        paths = (*self.changed, *self._committed)
+        commit = self.repository.tree(self.commit)
+        return any(content(commit, path) != content(self.tree, path) for path in paths)
+
+    @cached_property
+    def _committed(self) -> tuple[str, ...]:
+        """The sources that differ between the base and the commit."""
+        output = f"{self._output}/"
+        paths = self.repository.changed(self.base, self.commit or self.base)
+        return tuple(path for path in paths if not path.startswith(output))
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
         """The paths that differ from the base, below the root; of a work tree its sources."""
         if isinstance(self.tree, DirectoryTree):
-            return differing_files(self.repository.tree(self.base), self.tree, self.compiler.output)
+            return differing_files(self.repository.tree(self.base), self.tree, self._output)
         return self.repository.changed(self.base, self.commit or self.base)
+
+    @cached_property
+    def _output(self) -> str:
+        """The folder of the outputs: asked before anything else is known, so of a compiler of its own."""
+        return Compiler(self.tree, any_edition=True).output
+
+    @cached_property
+    def _is_wide(self) -> bool:
+        """Whether the change has more in it than folders of releases, so that all specs must be looked at."""
+        folders = tuple(f"{folder}/" for folder in (ENVIRONMENTS, self._output))
+        return any(not path.startswith(folders) or path.endswith(f"/{ENVIRONMENT_FILE}") for path in self.changed)
+
+    def _loaded(self, tree: Tree) -> Tree:
+        """The tree; of a commit with its folders read at once, and its specs where all of them are needed."""
+        if isinstance(tree, CommitTree):
+            tree.load(ENVIRONMENTS, FOLDER, files=lambda name: self._is_wide and name.endswith(".yaml"))
+        return tree
 
     @cached_property
     def before(self) -> Side:
         """The base, which may be of another edition."""
-        return Side(Compiler(loaded(self.repository.tree(self.base)), any_edition=True))
+        return Side(Compiler(self._loaded(self.repository.tree(self.base)), any_edition=True))
 
     @cached_property
     def compiler(self) -> Compiler:
         """The compiler of the head, with policies that are never looser than the base's."""
-        return Compiler(loaded(self.tree), any_edition=self.head is not None, policies=self._policies)
+        compiler = Compiler(self._loaded(self.tree), any_edition=self.head is not None, policies=self._policies)
+        if self._keeps_places:
+            compiler.found = self.before.compiler.found
+        return compiler
+
+    @cached_property
+    def _keeps_places(self) -> bool:
+        """Whether two commits have their releases in the same places, so that looking for them once is enough.
+
+        That is so where all that differs is what is written in files, and in none that has a say in where releases lie.
+        """
+        if not isinstance(self.tree, CommitTree):
+            return False
+        base = self.repository.tree(self.base)
+        inside = [path for path in self.changed if path.startswith(f"{ENVIRONMENTS}/")]
+        return all(
+            base.kind(path) == self.tree.kind(path) == "file" and not self._says_where(base, path) for path in inside
+        )
+
+    def _says_where(self, base: Tree, path: str) -> bool:
+        """Whether what is written in a file decides what is found (see `discovery`): a free name, a misnamed document."""
+        folder, _, name = path.rpartition("/")
+        if name == RELEASE_FILE:
+            return base.kind(f"{folder}/{ENVIRONMENT_FILE}") == "file" or self._lies_in_a_release(base, folder)
+        return name in MISNAMED or (name == ENVIRONMENT_FILE and self._lies_in_a_release(base, folder))
+
+    def _lies_in_a_release(self, base: Tree, folder: str) -> bool:
+        outer = folder.rpartition("/")[0]
+        return bool(outer) and (base.kind(f"{outer}/{RELEASE_FILE}") == "file" or self._lies_in_a_release(base, outer))
 
     def _policies(self, environment: str, own: Policies) -> Policies:
         """The stricter of an environment's policies and the base's: a pull request can't loosen its own."""
@@ -86,7 +142,13 @@ class Review:
     @cached_property
     def releases(self) -> tuple[str, ...]:
         """The ids of the releases that the change reaches: what they are made of differs."""
-        return tuple(reached(self.before, self.after, self.changed))
+        found = {*reached(self.before, self.after, self.changed), *self.through.reached()}
+        return tuple(sorted(found))
+
+    @cached_property
+    def through(self) -> Through:
+        """By which shared files the change reaches them."""
+        return Through(self.before, self.after, self.changed)
 
     @cached_property
     def restorations(self) -> Restorations:
@@ -129,11 +191,12 @@ class Review:
                 yield self.restorations.judged_change(finding)
 
 
-def loaded(tree: Tree) -> Tree:
-    """The tree; of a commit with its folders and specs read at once, where one by one would be three times as dear."""
-    if isinstance(tree, CommitTree):
-        tree.load(ENVIRONMENTS, FOLDER, files=lambda name: name.endswith(".yaml"))
-    return tree
+def content(tree: Tree, path: str) -> bytes | None:
+    """The bytes of a file with the line ends that Git keeps; None where there is none that a spec can read."""
+    try:
+        return tree.read(path).replace(b"\r\n", b"\n")
+    except RelspecError:
+        return None
 
 
 def check_merge(repository: Repository, revision: str) -> Iterator[Finding]:

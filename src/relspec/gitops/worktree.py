@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from relspec.diagnostics import RelspecError
-from relspec.gitops.commit_tree import CommitTree
+from relspec.gitops.commit_tree import CommitTree, Entry
 from relspec.resolve import ENVIRONMENTS
 from relspec.tree import DirectoryTree
 
@@ -21,10 +21,7 @@ def differing_files(commit: CommitTree, folder: DirectoryTree, output: str) -> t
     """
     algorithm = "sha256" if len(commit.id) == 64 else "sha1"
     found: set[str] = set()
-    commit.load("")
-    for path, entry in commit.files():
-        if path.startswith(f"{output}/"):
-            continue
+    for path, entry in _tracked(commit, output):
         if entry.kind != "file":
             found.update([path] if folder.kind(path) != entry.kind else [])
             continue
@@ -34,8 +31,7 @@ def differing_files(commit: CommitTree, folder: DirectoryTree, output: str) -> t
             # Too large or an LFS pointer: no spec reads it, so only its presence matters.
             found.update([path] if folder.kind(path) != "file" else [])
             continue
-        # `core.autocrlf` writes other line endings into a work tree than Git keeps.
-        if entry.id not in (_blob(data, algorithm), _blob(data.replace(b"\r\n", b"\n"), algorithm)):
+        if entry.id != _blob(data, algorithm) and not _same_lines(data, entry.id, algorithm):
             found.add(path)
     for top in SOURCES:
         found.update(path for path in _files(folder, top) if commit.kind(path) == "missing")
@@ -43,6 +39,21 @@ def differing_files(commit: CommitTree, folder: DirectoryTree, output: str) -> t
         if folder.kind(name) == "file" and commit.kind(name) == "missing":
             found.add(name)
     return tuple(sorted(found))
+
+
+def _tracked(commit: CommitTree, output: str) -> Iterator[tuple[str, Entry]]:
+    """The files of a commit but for its outputs, whose folders are not even read."""
+    for name, kind in commit.entries(""):
+        if kind == "folder" and name != output:
+            commit.load(name)
+            yield from ((path, entry) for path, entry in commit.files(name) if not path.startswith(f"{output}/"))
+        elif kind != "folder" and (entry := commit.entry(name)) is not None:
+            yield name, entry
+
+
+def _same_lines(data: bytes, name: str, algorithm: str) -> bool:
+    """Whether a file differs in nothing but the line endings that `core.autocrlf` writes into a work tree."""
+    return b"\r\n" in data and _blob(data.replace(b"\r\n", b"\n"), algorithm) == name
 
 
 def _blob(data: bytes, algorithm: str) -> str:

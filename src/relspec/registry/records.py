@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.diagnostics import Finding, RelspecError, Remedy, Where
 from relspec.loader import Loader
 from relspec.registry.versions import parse_version
 from relspec.spec.registry import Model, ModelVersion, Quarantine
@@ -133,7 +133,8 @@ class Registry:
         """What model.yaml says that does not fit its folder."""
         if model.name is not None and model.name != name:
             message = f"this model lies in {FOLDER}/{name}"
-            yield Finding("RS214", message, Where(path, ("name",)), f"write name: {name}")
+            remedy = Remedy("write", value=name)
+            yield Finding("RS214", message, Where(path, ("name",)), f"write name: {name}", remedy=remedy)
         versions = self.versions(name)
         for alias, version in (model.aliases or {}).items():
             if alias in versions:

@@ -24,8 +24,13 @@ def text(record: Record) -> str:
     return "\n".join(lines)
 
 
+def _around(row: Row) -> str:
+    """What changed around the release, which says once that it is the environment."""
+    return row.what if row.what.startswith("environment ") else f"environment: {row.what}"
+
+
 def _paragraph(row: Row, release: str) -> Iterator[str]:
-    what = f"the environment: {row.what}" if row.kind == "environment" else row.what
+    what = _around(row) if row.kind == "environment" else row.what
     earlier = " or earlier" if row.or_earlier else ""
     yield f"{row.when}{earlier}  {row.commit.short}  {printable(row.commit.author)}  {printable(what)}"
     yield f"    {printable(row.reason)}"
@@ -98,7 +103,7 @@ def _rollback(each: Rollback) -> tuple[str, ...]:
 
 
 def _row(row: Row) -> tuple[str, ...]:
-    what = [f"environment: {row.what}"] if row.kind == "environment" else [row.what]
+    what = [_around(row) if row.kind == "environment" else row.what]
     what += [f"broken: {row.broken}"] if row.broken else []
     what += [f"through {', '.join(row.through)}"] if row.through else []
     what += (

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from relspec.diagnostics import Diagnostic, Position, Range
+from relspec.diagnostics import Diagnostic, Fix, Position, Range
 
 SCHEMA = "relspec/diagnostics/v1"
 
 
 def report(diagnostics: Sequence[Diagnostic], releases: int) -> str:
     """The document, with a final newline. `releases` is how many were looked at."""
-    return json.dumps(document(diagnostics, releases), indent=2, ensure_ascii=False) + "\n"
+    return dumped(document(diagnostics, releases))
+
+
+NOT_ASCII = re.compile("[^\x00-\x7e]")
+
+
+def dumped(value: Any) -> str:
+    """A document as text with a final newline: readable, and without a character that would steer a terminal or end a line.
+
+    Control, direction and line separator characters are escaped, which JSON reads back as they were. Half a surrogate pair
+    (a byte of a file name that is no UTF-8) is no character, and parsers disagree on it: it becomes the text `\\udcXX`.
+    """
+    return NOT_ASCII.sub(_escaped, json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    char = match[0]
+    if char.isprintable():
+        return char
+    return f"\\\\u{ord(char):04x}" if "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]
 
 
 def document(diagnostics: Sequence[Diagnostic], releases: int) -> dict[str, Any]:
@@ -41,10 +61,15 @@ def _entry(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         "hint": diagnostic.hint or None,
         "related": [_related(position) for position in diagnostic.related],
-        "fix": None,
+        "fix": _fix(diagnostic.fix),
         "release": diagnostic.releases[0] if diagnostic.releases else None,
         "releases": list(diagnostic.releases),
     }
+
+
+def _fix(fix: Fix | None) -> dict[str, Any] | None:
+    """The edit that mends it: the text of the range becomes `text`."""
+    return None if fix is None else {"title": fix.title, "file": fix.file, **_span(fix.range), "text": fix.text}
 
 
 def _related(position: Position) -> dict[str, Any]:

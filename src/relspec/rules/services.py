@@ -194,6 +194,7 @@ def _cycles(services: Mapping[str, ResolvedService], blamed: str | None = None) 
         stack = [(start, 0)]
         while stack:
             name, depth = stack.pop()
+            done.update(trail[depth:])  # all that they lead to was looked at: each is entered once
             del trail[depth:]
             if name in trail:
                 cycle = [*trail[trail.index(name) :], name]

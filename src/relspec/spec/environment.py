@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from relspec.spec.model import SpecModel
@@ -272,6 +272,13 @@ class Allowance(SpecModel):
     until: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] = Field(
         description="Last day (UTC).", examples=["2026-12-31"]
     )
+
+    @field_validator("reason")
+    @classmethod
+    def _says_something(cls, reason: str) -> str:
+        if not reason.strip():
+            raise PydanticCustomError("RS122", "an allowance needs a reason\nsay why, and who agreed")
+        return reason
 
 
 class Policies(SpecModel):

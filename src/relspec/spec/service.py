@@ -29,7 +29,10 @@ from relspec.spec.quantities import (
 from relspec.spec.strategy import Strategy
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
-Text = Annotated[str, Field(max_length=65536)]
+TEXT_LENGTH = 65536
+"""Characters of an argument or a variable."""
+
+Text = Annotated[str, Field(max_length=TEXT_LENGTH)]
 Arguments = Annotated[list[Text | int], Field(max_length=512)]
 LabelKey = Annotated[
     str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
@@ -600,7 +603,7 @@ class ServicePatch(Patch):
         None, description="Who splits the traffic: a router, or the application by environment variables."
     )
     targets: Targets | None = Field(None, description="Subset of the environment's targets.", examples=[["compose"]])
-    variants: dict[Name, Patch | None] | None = Field(
+    variants: Annotated[dict[Name, Patch | None], Field(max_length=32)] | None = Field(
         None,
         description="Named alternatives, such as a simple fallback model.",
         examples=[{"baseline": {"model": "rules@1.0.0"}}],

@@ -7,13 +7,14 @@ into the document (a location also names the branches of unions, which are no pa
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from relspec.diagnostics import Finding, Part, Path, Where
+from relspec.diagnostics import Finding, Part, Path, Remedy, Where
 from relspec.spec.quantities import DURATION, MEMORY
 
 TYPE_WORDS = {
@@ -28,6 +29,12 @@ TYPE_WORDS = {
 }
 """pydantic's error types that mean "another kind of value was expected", in words."""
 
+
+MAX_FINDINGS = 200
+"""Findings about one document: more are no help to anybody."""
+
+MAX_WORD = 64
+"""Letters of a key for which a similar one is looked for."""
 
 OF_THE_WHOLE = frozenset({"RS125", "RS129", "RS301", "RS304", "RS305", "RS444"})
 """Codes of models that compare their fields with each other: only all layers together can break them."""
@@ -61,8 +68,12 @@ def findings_of(
         for item in error.errors(include_url=False)
     ]
     found: dict[tuple[Path, str], Finding] = {}
+    further = {path[:depth] for path, _ in problems for depth in range(len(path))}
+    further |= {path for path, item in problems if item["type"] not in TYPE_WORDS}
     for path, item in problems:
-        if item["type"] in TYPE_WORDS and _another_branch_came_further(path, item, problems):
+        if len(found) == MAX_FINDINGS:
+            break
+        if item["type"] in TYPE_WORDS and path in further:  # another branch of a union says more
             continue
         if _others_may_complete(path, item, merges):
             continue
@@ -102,15 +113,6 @@ def _others_may_complete(path: Path, item: Any, merges: Callable[[Path], bool]) 
     return item["input"] is None and item["type"] != "extra_forbidden" and merges(path)
 
 
-def _another_branch_came_further(path: Path, item: Any, problems: Sequence[tuple[Path, Any]]) -> bool:
-    """Whether a problem at this place, or below it, says more than "wrong kind of value"."""
-    return any(
-        other[: len(path)] == path and (len(other) > len(path) or problem["type"] not in TYPE_WORDS)
-        for other, problem in problems
-        if problem is not item
-    )
-
-
 def _finding(
     path: Path,
     item: Any,
@@ -126,9 +128,7 @@ def _finding(
     if kind == "extra_forbidden":
         return _unknown_key(path, item, model, locate)
     if kind == "missing":
-        return Finding(
-            "RS121", f"{name_of(path[:-1])} needs {path[-1]}", locate(path[:-1], "key"), f"add {path[-1]}: …"
-        )
+        return _missing(path, model, locate)
     if kind in TYPE_WORDS:
         wanted = sorted(
             {TYPE_WORDS[other["type"]] for place, other in problems if place == path and other["type"] in TYPE_WORDS}
@@ -138,19 +138,34 @@ def _finding(
         if "key" in context:
             return Finding(kind, message, locate((*path, context["key"]), "key"), hint)
         in_key = item["loc"] and item["loc"][-1] == "[key]"
+        remedy = Remedy("quote") if kind == "RS104" and isinstance(item["input"], bool | float) else None
         return Finding(
             kind,
             f"{name_of(path)}: {message}" if path and not in_key else message,
             locate(path, "key" if in_key else "value"),
             hint,
+            remedy=remedy,
         )
     return _value_not_allowed(path, item, context, locate)
+
+
+def _missing(path: Path, model: type[BaseModel], locate: Callable[[Path, Part], Where]) -> Finding:
+    """RS121; what can only have one value says which."""
+    key = str(path[-1])
+    only = {node["const"] for node in nodes_at(model, path) if "const" in node}
+    value = only.pop() if len(only) == 1 else None
+    remedy = Remedy("add", key, value) if value is not None else None
+    hint = f"add {key}: {'…' if value is None else value}"
+    return Finding("RS121", f"{name_of(path[:-1])} needs {key}", locate(path[:-1], "key"), hint, remedy=remedy)
 
 
 def _unknown_key(path: Path, item: Any, model: type[BaseModel], locate: Callable[[Path, Part], Where]) -> Finding:
     key = str(path[-1])
     known = keys_at(model, path[:-1])
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    meant = misspelled(key, known)
+    similar = difflib.get_close_matches(key, known, n=1, cutoff=0.6) if len(key) <= MAX_WORD else []
+    close = [meant] if meant is not None else similar
+    remedy = None
     branch = str(item["loc"][-2]) if len(item["loc"]) > 1 else ""
     if (elsewhere := _elsewhere(path, item["input"])) is not None:
         hint = elsewhere
@@ -158,11 +173,45 @@ def _unknown_key(path: Path, item: Any, model: type[BaseModel], locate: Callable
         hint = f"remove it: it does not go with {branch.strip('{}')}" if branch.startswith("{") else "remove it"
     elif close:
         hint = f"did you mean {close[0]}?"
+        remedy = Remedy("rename", meant) if meant is not None else None
     elif known:
         hint = "known here: " + ", ".join(known)
     else:
         hint = "remove it"
-    return Finding("RS120", f"{name_of(path[:-1])} has no field {_quoted(key)}", locate(path, "key"), hint)
+    return Finding(
+        "RS120", f"{name_of(path[:-1])} has no field {_quoted(key)}", locate(path, "key"), hint, remedy=remedy
+    )
+
+
+def misspelled(word: str, known: Sequence[str]) -> str | None:
+    """The one of `known` that `word` is a slip of the fingers for; None where there is none, or more than one.
+
+    Another case or other separators, or one letter too many, too few, wrong or swapped with its neighbour; two of
+    those in a long word. A word that only resembles another (minReplicas, replicas) is none.
+    """
+    plain = _letters(word)
+    slips = 2 if len(plain) >= 8 else 1 if len(plain) >= 3 else 0
+    near = [other for other in known if other != word and _slips(plain, _letters(other)) <= slips]
+    same = [other for other in near if _letters(other) == plain]
+    return (same or near)[0] if len(same or near) == 1 else None
+
+
+def _letters(word: str) -> str:
+    return re.sub(r"[-_ .]", "", word[:64]).lower()
+
+
+def _slips(one: str, other: str) -> int:
+    """How many letters to add, drop, replace or swap with the next (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        older, before, row = before, row, [i]
+        for j, sign in enumerate(other, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != sign))
+            if i > 1 and j > 1 and letter == other[j - 2] and sign == one[i - 2]:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+    return row[-1]
 
 
 def _elsewhere(path: Path, value: Any) -> str | None:
@@ -192,15 +241,31 @@ def wrong_type(
 ) -> Finding:
     """RS104: a value of another kind than `wanted`, with the way to write it; `unit` is that of a quantity."""
     hint = f"write {' or '.join(wanted)}"
+    remedy = _as_wanted(value, wanted)
     if unit and isinstance(value, int) and not isinstance(value, bool):
         hint = f"write {value}{unit}"
     elif "text" in wanted and isinstance(value, bool | int | float):
         hint = "write {source} in quotes"
+        remedy = Remedy("quote")
     if value is None:
         hint = "remove the entry, or give it a value"
-    return Finding(
-        "RS104", f"{name_of(path)} must be {' or '.join(wanted)}, not {kind_of(value)}", locate(path, "value"), hint
-    )
+    message = f"{name_of(path)} must be {' or '.join(wanted)}, not {kind_of(value)}"
+    return Finding("RS104", message, locate(path, "value"), hint, remedy=remedy)
+
+
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""Text that can only mean true or false where one of them is wanted."""
+
+
+def _as_wanted(value: Any, wanted: Sequence[str]) -> Remedy | None:
+    """Text that says a number or a boolean, where nothing else is wanted."""
+    if not isinstance(value, str):
+        return None
+    if "a whole number" in wanted and re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value):
+        return Remedy("write", value=int(value))
+    if "true or false" in wanted and value.lower() in BOOLEANS:
+        return Remedy("write", value=BOOLEANS[value.lower()])
+    return None
 
 
 def _value_not_allowed(
@@ -213,7 +278,10 @@ def _value_not_allowed(
     part: Part = "key" if in_key else "value"
     if kind == "literal_error":
         allowed = context["expected"].replace("'", "")
-        return Finding("RS122", f"{name} is not one of {allowed}", locate(path, part), f"write one of {allowed}")
+        same = [word for word in re.findall(r"[\w-]+", allowed) if word.lower() == str(item["input"]).lower()]
+        remedy = Remedy("write", value=same[0]) if len(same) == 1 and not in_key else None
+        message, hint = f"{name} is not one of {allowed}", f"write one of {allowed}"
+        return Finding("RS122", message, locate(path, part), hint, remedy=remedy)
     bounds = {
         "greater_than_equal": ("at least", "ge"),
         "less_than_equal": ("at most", "le"),
@@ -251,7 +319,8 @@ def name_of(path: Path) -> str:
     """How a sentence calls the node at `path`: its last two steps at most."""
     if not path:
         return "the document"
-    return ".".join(str(step) for step in path[-2:]) if isinstance(path[-1], int) else str(path[-1])
+    name = ".".join(str(step) for step in path[-2:]) if isinstance(path[-1], int) else str(path[-1])
+    return name if name.strip() else f'"{name}"'
 
 
 def kind_of(value: Any) -> str:

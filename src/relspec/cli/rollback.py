@@ -1,0 +1,183 @@
+"""`relspec rollback`: releases go back to what ran before, in one commit that is proven."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from relspec.cli.session import Session, complete_releases, format_option, report
+
+if TYPE_CHECKING:
+    from relspec.gitops.repository import Repository
+    from relspec.gitops.rollback import Rollback
+
+REFUSED = frozenset({"RS411", "RS611", "RS612", "RS613", "RS614", "RS616"})
+"""What was found, other than wrong use or a broken workspace: exit code 1."""
+
+EXAMPLES = """\b
+Examples:
+  relspec rollback production/movie-recs                      undoes its last change
+  relspec rollback production/movie-recs --to v0.3            what last ran als v0.3
+  relspec rollback production/movie-recs --to 1a2b3c4 --reason "error rate 12 %"
+  relspec rollback production/api --service worker --dry-run  says what would happen
+  relspec rollback --recover                                  after a kill in the middle
+"""
+
+
+@click.command("rollback", epilog=EXAMPLES)
+@click.argument("releases", nargs=-1, metavar="RELEASE...", shell_complete=complete_releases)
+@click.option("--to", metavar="REV|VERSION", help="Go back to that commit's state, or to what ran that model version.")
+@click.option("--service", metavar="NAME", help="Only this service goes back.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept in the commit and in a quarantine.")
+@click.option("--quarantine", is_flag=True, help="Also put the model version that is left into quarantine.")
+@click.option("--accept-unproven", is_flag=True, help="Commit even if the outputs can't be proven.")
+@click.option("--pre-commit", is_flag=True, help="Also run the hook pre-commit, which git revert does not.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; write nothing.")
+@click.option("--branch", metavar="NAME", help="Commit to a new branch; HEAD, index and files stay as they are.")
+@click.option("--recover", is_flag=True, help="End a rollback that was killed.")
+@format_option
+@click.pass_obj
+def command(
+    directory: str,
+    releases: tuple[str, ...],
+    to: str | None,
+    service: str | None,
+    reason: str,
+    branch: str | None,
+    form: str,
+    *,
+    quarantine: bool,
+    accept_unproven: bool,
+    pre_commit: bool,
+    dry_run: bool,
+    recover: bool,
+) -> int:
+    """Take releases back to what ran before their last change: one commit, proven, never pushed.
+
+    The spec goes back byte by byte and the outputs are compiled again; other releases are not touched. RELEASE is an id,
+    a path or a glob; a release that was removed comes back.
+    """
+    from relspec.diagnostics import RelspecError
+    from relspec.gitops.commit import commit, commit_on_branch, pending
+    from relspec.gitops.journal import interrupted
+    from relspec.gitops.repository import Repository
+    from relspec.gitops.rollback import Orders, roll_back
+
+    session = Session(directory)
+    repository = Repository(session.root)
+    if recover:
+        return _recover(repository)
+    if not releases:
+        raise click.UsageError("Say which release: relspec rollback RELEASE.")
+    if pending(repository):
+        raise interrupted(repository.git_dir)
+    now = int(time.time())
+    orders = Orders(to=to, service=service, reason=reason, quarantine=quarantine, predict=dry_run, now=now)
+    made: str | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        rollback = roll_back(repository, session.words(releases), orders, session.prefix)
+        refused = _refusal(rollback, accept=accept_unproven)
+        if rollback.steps and not refused and not dry_run:
+            proposal = rollback.proposal
+            done = (
+                commit_on_branch(repository, proposal, branch)
+                if branch is not None
+                else commit(repository, proposal, pre_commit=pre_commit)
+            )
+            made, notes = done.commit, done.notes
+    except RelspecError as error:
+        if not {finding.code for finding in error.findings} <= REFUSED:
+            raise
+        return _report(error)
+    _say(rollback, repository, form, branch=branch, made=made, notes=notes, refused=refused, dry_run=dry_run, now=now)
+    return 1 if refused else 0
+
+
+def _refusal(rollback: Rollback, *, accept: bool) -> str:
+    """Why the commit is not made; empty where it is."""
+    if not rollback.steps or rollback.proof != "not-proven":
+        return ""
+    if rollback.outputs_kept and any(step.proof.outputs is None for step in rollback.steps):
+        return "nothing was written: without outputs there is nothing to deploy"
+    return "" if accept else "nothing was written: not proven; to commit it all the same: --accept-unproven"
+
+
+def _say(
+    rollback: Rollback,
+    repository: Repository,
+    form: str,
+    *,
+    branch: str | None,
+    made: str | None,
+    notes: tuple[str, ...],
+    refused: str,
+    dry_run: bool,
+    now: int,
+) -> None:
+    from relspec.gitops.rollback import uncommitted
+    from relspec.reporters import rollback as reporter
+    from relspec.reporters.json import dumped
+    from relspec.reporters.text import counted, printable
+
+    following = reporter.following(rollback, branch=branch) if not refused and rollback.steps else ()
+    dirty = (
+        uncommitted(repository, repository.tree_of(rollback.head.tree), rollback.files)
+        if made is None or branch
+        else ()
+    )
+    notes = (*notes, *(f"{path} has changes that are not committed; this works on commits" for path in dirty))
+    if form == "json":
+        said = (*reporter.notes(rollback), *notes, *([refused] if refused else []))
+        document = reporter.as_json(rollback, commit=made, following=following, notes=said)
+        click.echo(dumped(document), nl=False)
+        return
+    click.echo(reporter.text(rollback, now), nl=False)
+    for note in notes:
+        click.echo(f"note: {printable(note)}")
+    if refused:
+        click.echo(refused)
+    elif not rollback.steps:
+        click.echo("nothing to do")
+    else:
+        files = counted(len(rollback.files), "file")
+        where = branch if branch is not None else (rollback.branch or "HEAD").removeprefix("refs/heads/")
+        click.echo(
+            f"would commit {files}; nothing was written"
+            if dry_run
+            else f"committed {str(made)[:9]} on {printable(where)}: {files}"
+        )
+        click.echo("next:")
+        for line in following:
+            click.echo(f"  {printable(line)}")
+        for line in reporter.expected(rollback):
+            click.echo(f"  {printable(line)}")
+
+
+def _report(error: Exception) -> int:
+    from relspec.diagnostics import RelspecError
+    from relspec.positions import locate
+    from relspec.tree import MemoryTree
+
+    findings = error.findings if isinstance(error, RelspecError) else ()
+    report(locate(findings, lambda _: b""), 1, "text", MemoryTree({}))
+    click.echo("nothing was written", err=True)
+    return 1
+
+
+def _recover(repository: Repository) -> int:
+    from relspec.gitops.commit import recover
+    from relspec.reporters.text import printable
+
+    words = {
+        "nothing": "nothing to recover",
+        "undone": "the rollback was not made; everything is as it was before",
+        "finished": "the rollback was made; it is finished now",
+    }
+    recovered = recover(repository)
+    for note in recovered.notes:
+        click.echo(f"note: {printable(note)}")
+    click.echo(words[recovered.outcome])
+    return 0

@@ -1,0 +1,543 @@
+"""Where a rollback goes: which releases are meant, which of their earlier states, and what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+
+from relspec.compiler import Compiler
+from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
+from relspec.gitops.declared import RELEASE, Declared, declare
+from relspec.gitops.proof import edition
+from relspec.gitops.repository import Commit, Repository
+from relspec.gitops.states import History, State
+from relspec.loader import Loader
+from relspec.lock import EDITION
+from relspec.resolve import ENVIRONMENTS
+from relspec.targets.helm.values_context import image_parts
+from relspec.workspace import select
+
+MOST_STATES = 50
+"""How many states back anybody looks."""
+
+NEAR = 1000
+"""Commits of the first-parent chain among which it is always looked whether HEAD went back."""
+
+SIGNS_OF_RETURN = ("Relspec-Restores:", "This reverts commit")
+"""What a message says where a commit went back: a reason to look further."""
+
+VERSION = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?")
+"""What can be a version of a model; whether it is one, the states say."""
+
+KINDS_OF_REFS = {"tags": "a tag", "heads": "a branch", "remotes": "a remote branch"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for. `to` is a revision or a version, None: the newest earlier state that compiles; `service` alone.
+
+    `now` is the time in unix seconds, which only messages tell.
+    """
+
+    to: str | None = None
+    service: str | None = None
+    now: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one release goes.
+
+    `place` is where it lies at HEAD, or will lie; `now` what it declares there (None: it was removed). `commit` has the
+    state `then`, of `services` alone or (None) whole. `left` are the states that go, newest first; `skipped` those among
+    them that could not be gone back to. `warnings` are sentences.
+    """
+
+    release: str
+    place: Place
+    now: Declared | None
+    commit: Commit
+    then: Declared
+    services: frozenset[str] | None
+    left: tuple[State, ...]
+    skipped: tuple[State, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def undone(self) -> Commit | None:
+        """The one change that goes; None where there are several, or none."""
+        steps = [state for state in self.left if state not in self.skipped]
+        return steps[0].first if len(steps) == 1 and not self.skipped else None
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The services that go back, sorted; `*` for what the release says of itself."""
+        names = self.then.changed(self.now)
+        return names if self.services is None else tuple(name for name in names if name in self.services)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the release is already what it would go back to."""
+        if self.now is None or self.changed:
+            return False
+        names = self.services if self.services is not None else {*self.now.levers, *self.then.levers}
+        return all(self.now.levers.get(name) == self.then.levers.get(name) for name in names)
+
+
+def destinations(history: History, words: Sequence[str], wish: Wish, prefix: str = "") -> tuple[Destination, ...]:
+    """Where the releases that `words` mean go back to, sorted by id. `prefix` is the folder where the words were typed.
+
+    Raises RelspecError: RS200 for a release that never was; RS205 for a service that never was; RS606 for a revision and
+    RS611 for one outside of HEAD's history; RS613 where a release has just gone back; RS615 for a word that means a
+    revision and a version; RS616 where there is no such state; RS630 where the answer lies beyond a shallow boundary.
+    """
+    meant = {place.id: place for word in words for place in _releases(history, word, prefix)}
+    pasts = [_Past(history, place, wish) for _, place in sorted(meant.items())]
+    if wish.to is None:
+        return tuple(past.previous() for past in pasts)
+    version, commit = _target(history.repository, pasts, wish.to)
+    if commit is not None:
+        _refuse_strangers(history, commit)
+        return tuple(past.at(commit) for past in pasts)
+    return tuple(past.running(version or "") for past in pasts)
+
+
+# --- which releases
+
+
+def _releases(history: History, word: str, prefix: str) -> Iterator[Place]:
+    """The releases that a word means: an id, a path, a glob; also the id or the folder of one that was removed."""
+    tree = history.tree(history.head)
+    loader = Loader(tree, history.memory)
+    path = posixpath.normpath(posixpath.join(prefix, word.rstrip("/")))
+    file = path if posixpath.basename(path) == RELEASE_FILE else f"{path}/{RELEASE_FILE}"
+    place = place_of(tree, loader, word) or release_at(tree, loader, file)
+    if place is not None:
+        yield place
+        return
+    removed = posixpath.dirname(file).removeprefix(f"{ENVIRONMENTS}/")
+    for name in dict.fromkeys((word, removed)):
+        for state in islice(_until_boundary(history.states(name)), 2):
+            if state.declared is not None:
+                yield replace(state.declared.place, id=name)
+                return
+    yield from select(Compiler(tree, any_edition=True, memory=history.memory).found, [word], prefix)
+
+
+def _until_boundary(states: Iterator[State]) -> Iterator[State]:
+    try:
+        yield from states
+    except RelspecError:
+        return
+
+
+# --- which state
+
+
+def _target(repository: Repository, pasts: Sequence[_Past], word: str) -> tuple[str | None, Commit | None]:
+    """What `--to` names: a version (`v0.3`, `als@v0.3`) or a commit. Raises RelspecError: RS606, RS615."""
+    model, at, version = word.partition("@")
+    if at and model and VERSION.fullmatch(version):
+        return word, None
+    try:
+        commit = repository.commit(repository.resolve(word))
+    except RelspecError as error:
+        if VERSION.fullmatch(word) and error.findings[0].code == "RS606":
+            return word, None
+        raise
+    ran = sorted({found for past in pasts for found in past.versions(word)}) if VERSION.fullmatch(word) else []
+    if not ran:
+        return None, commit
+    named = {f"refs/{folder}/{word}": kind for folder, kind in KINDS_OF_REFS.items()}
+    spelled = next((name for name in named if name in repository.refs), commit.id)
+    raise RelspecError(
+        Finding(
+            "RS615",
+            f"{word} is a version of {ran[0].partition('@')[0]} and {named.get(spelled, 'a commit')}",
+            Where(word),
+            f"write which one: --to {ran[0]} or --to {spelled}",
+        )
+    )
+
+
+def _refuse_strangers(history: History, commit: Commit) -> None:
+    if not history.repository.is_ancestor(commit.id, history.head):
+        message = f"{commit.short} is not in the history of HEAD: it never ran here"
+        hint = "merge it first, or name a commit of: git log --first-parent"
+        raise RelspecError(Finding("RS611", message, Where(commit.short), hint))
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A state with what is known of it as soon as the one after it is: where it began itself is looked up later."""
+
+    release: str
+    last: Commit
+    declared: Declared | None
+
+
+class _Past:
+    """The states of one release, newest first, as far as anybody looks."""
+
+    def __init__(self, history: History, place: Place, wish: Wish) -> None:
+        self.history = history
+        self.wish = wish
+        self.place = place
+        self.states: list[State] = []
+        self.cut: RelspecError | None = None
+        """RS630, once the states are known up to a shallow boundary."""
+        self._iterator = history.states(place.id, place.file, NEAR)
+        self._is_far = False
+        self._points: dict[int, _Point] = {}
+        if wish.service is not None:
+            self._refuse_unknown(wish.service)
+
+    @cached_property
+    def now(self) -> Declared | None:
+        """What the release declares at HEAD."""
+        found = declare(self.history.tree(self.history.head), self.place.id, self.history.memory, self.place.file)
+        return found if isinstance(found, Declared) else None
+
+    # --- as far as anybody looks
+
+    def state(self, index: int, *, far: bool = True) -> State | None:
+        """A state by its number; None where there are not so many, or where it is MOST_STATES back.
+
+        Without `far` also where it began more than NEAR commits ago. Raises RelspecError RS630 where that lies beyond a
+        shallow boundary.
+        """
+        while len(self.states) <= index < MOST_STATES:
+            try:
+                self.states.append(next(self._iterator))
+            except StopIteration:
+                if self._is_far or not far:
+                    return None
+                self._is_far = True
+                whole = self.history.states(self.place.id, self.place.file)
+                self._iterator = islice(whole, len(self.states), None)
+        return self.states[index] if index < len(self.states) else None
+
+    def point(self, index: int, *, far: bool = True) -> _Point | None:
+        """A state by its number; None where there is none. Raises RelspecError RS630 beyond a shallow boundary."""
+        if index not in self._points:
+            try:
+                found = self._point(index, far=far)
+            except RelspecError as error:
+                self.cut = error
+                raise
+            if found is None:
+                return None
+            self._points[index] = found
+        return self._points[index]
+
+    def _point(self, index: int, *, far: bool) -> _Point | None:
+        if index == 0:
+            return _Point(self.place.id, self.history.repository.commit(self.history.head), self.now)
+        newer = self.state(index - 1, far=far)
+        parent = self.history.repository.parent(newer.first) if newer is not None else None
+        if newer is None or parent is None:
+            return None
+        file = newer.declared.place.file if newer.declared is not None else self.place.file
+        name = newer.born or newer.release
+        found = declare(self.history.tree(parent.id), name, self.history.memory, file)
+        return _Point(name, parent, found if isinstance(found, Declared) else None)
+
+    def points(self, *, far: bool = True) -> Iterator[_Point]:
+        """All states, as far as they were fetched."""
+        with contextlib.suppress(RelspecError):
+            for index in range(MOST_STATES):
+                point = self.point(index, far=far)
+                if point is None:
+                    return
+                yield point
+
+    def _refuse_unknown(self, service: str) -> None:
+        names: set[str] = set()
+        for point in self.points():
+            names |= {*point.declared.services, *point.declared.levers} if point.declared is not None else set()
+            if service in names:
+                return
+        hint = f"its services: {', '.join(sorted(names - {RELEASE}))}"
+        raise RelspecError(Finding("RS205", f"{self.place.id} has no service {service}", Where(self.place.file), hint))
+
+    # --- the newest earlier one
+
+    def previous(self) -> Destination:
+        """The newest earlier state that compiles."""
+        skipped: list[State] = []
+        index = 1
+        while (point := self.point(index)) is not None:
+            if self._is_another(point):
+                if point.declared is not None and self._usable(point):
+                    returned = self._returned(index, point.declared)
+                    self._refuse_second(index, point, returned)
+                    found = self._destination(
+                        point.last, point.declared, self._scope, self._left(index), tuple(skipped)
+                    )
+                    return replace(found, warnings=tuple(self._warnings(returned)))
+                passed = self.state(index)
+                skipped += [passed] if passed is not None else []
+            index += 1
+        raise self._first(skipped)
+
+    def _is_another(self, point: _Point) -> bool:
+        """Whether something differs from now: in the one service that goes back, or at all."""
+        service = self.wish.service
+        return service is None or _says(point.declared, service) != _says(self.now, service)
+
+    @property
+    def _scope(self) -> frozenset[str] | None:
+        return None if self.wish.service is None else frozenset({self.wish.service})
+
+    def _left(self, index: int) -> tuple[State, ...]:
+        """The states newer than one; of one service alone."""
+        states = self.states[:index]
+        return tuple(states if self.wish.service is None else _runs(states, self.wish.service))
+
+    def _usable(self, point: _Point) -> bool:
+        """Whether a state can be gone back to: it is there, and it compiles."""
+        if point.declared is None:
+            return False
+        if self._another_edition:
+            return True
+        made, _ = self.history.compiled(point.last.id, point.declared.place.id, point.declared.place.file)
+        return not point.declared.broken and made is not None and not made.stopped
+
+    @cached_property
+    def _another_edition(self) -> bool:
+        """Whether this compiler is not the one that the outputs are made with: then it can't judge."""
+        return edition(self.history.tree(self.history.head)) != EDITION
+
+    def _first(self, skipped: Sequence[State]) -> RelspecError:
+        """RS616."""
+        release, service = self.place.id, self.wish.service
+        earlier = next((state for state in skipped if state.declared is not None), None)
+        if earlier is not None and service is None:
+            message = f"no earlier state of {release} compiles; the newest is {earlier.last.short}"
+            return RelspecError(Finding("RS616", message, Where(self.place.file), "name one: --to REV"))
+        newest = self.state(0)
+        first = newest.first.short if newest is not None else "HEAD"
+        if service is not None:
+            message = f"there is no earlier state of {service} in {release} that compiles"
+            return RelspecError(Finding("RS616", message, Where(self.place.file), f"see: relspec history {release}"))
+        tree = self.history.tree(self.history.head)
+        outputs = f"{Compiler(tree, any_edition=True).output}/{release}"
+        folder = posixpath.dirname(self.place.file)
+        beside = folder == f"{ENVIRONMENTS}/{self.place.environment}"
+        gone = [self.place.file if beside else folder, *([outputs] if tree.kind(outputs) == "folder" else [])]
+        message = f"{release} is new in {first}: there is no earlier state to go back to"
+        return RelspecError(
+            Finding("RS616", message, Where(self.place.file), f"to remove it: git rm -r {shlex.join(gone)}")
+        )
+
+    # --- not twice
+
+    def _returned(self, index: int, then: Declared) -> dict[str, int]:
+        """The services that would go back and that came to be what they are by going back: they were it before, too.
+
+        By name the number of that older state. Only near ones are looked at, unless the last change says that it went
+        back: whether it did is for the states to say, and only how far to look for its message.
+        """
+        if self.now is None:
+            return {}
+        names = [name for name in then.changed(self.now) if self._scope is None or name in self._scope]
+        newest = self.states[0].first
+        far = any(mark in newest.message for mark in SIGNS_OF_RETURN)
+        found: dict[str, int] = {}
+        for number, point in enumerate(self.points(far=far)):
+            if number > index and point.declared is not None:
+                for name in names:
+                    if _says(point.declared, name) == _says(self.now, name):
+                        found.setdefault(name, number)
+            if len(found) == len(names):
+                break
+        return found
+
+    def _refuse_second(self, index: int, then: _Point, returned: dict[str, int]) -> None:
+        """RS613: what is there was gone back to, and the state before it is the one that was left for it."""
+        if self.now is None or then.declared is None or not returned:
+            return
+        if any(name not in returned for name in then.declared.changed(self.now) if name in (self._scope or {name})):
+            return
+        back = self._left(index)[0].first
+        age = ago(self.wish.now - self.history.time(back.id))
+        left, now = _name(then.declared, then.last), _name(self.now, back)
+        service = f" --service {self.wish.service}" if self.wish.service is not None else ""
+        further = self._below(max(returned.values()), list(returned))
+        ways = [f"forward to {left}: --to {then.last.short}{service}"]
+        if further is not None:
+            ways.insert(
+                0, f"further back to {_name(further.declared, further.last)}: --to {further.last.short}{service}"
+            )
+        message = f"{self.place.id} was already rolled back from {left} to {now} {age} by {back.author} ({back.short})"
+        raise RelspecError(Finding("RS613", message, Where(self.place.file), "; ".join(ways), release=self.place.id))
+
+    def _below(self, index: int, names: Sequence[str]) -> _Point | None:
+        """The state before the oldest one in which services were what they are, from a number on: loops are left out."""
+        known = list(self.points())
+        same = [
+            number
+            for number in range(index, len(known))
+            if all(_says(known[number].declared, name) == _says(self.now, name) for name in names)
+        ]
+        start = same[-1] if same else index
+        return next((point for point in known[start + 1 :] if self._usable(point)), None)
+
+    def _warnings(self, returned: Mapping[str, int]) -> Iterator[str]:
+        first = self.states[0].first.short
+        for name in returned:
+            yield f"{name} goes forward to what it was taken back from in {first}; to leave it as it is: --service NAME"
+        if self.cut is not None and self.now is not None:
+            yield (
+                f"the history of {self.place.id} was not fetched far enough to know whether it has gone back before "
+                f"({self.cut.findings[0].hint})"
+            )
+
+    # --- a named one
+
+    def versions(self, word: str) -> set[str]:
+        """The exact models (`als@v0.3`) of a version that the release ever ran."""
+        models = (point.declared.models for point in self.points() if point.declared is not None)
+        return {model for each in models for model in each.values() if _is_version(model, word)}
+
+    def running(self, version: str) -> Destination:
+        """The newest state in which services ran a version that they don't run now; these services alone go back."""
+        now = self.now
+        ran: dict[str, None] = {}
+        for index, point in enumerate(self.points()):
+            declared = point.declared
+            if declared is None or declared.broken:
+                continue
+            ran |= dict.fromkeys(declared.models.values())
+            names = frozenset(
+                name
+                for name, model in declared.models.items()
+                if _is_version(model, version)
+                and self.wish.service in (None, name)
+                and not (now is not None and _is_version(now.models.get(name, ""), version))
+            )
+            if names and self._usable(point):
+                whole = now is None or set(declared.changed(now)) <= names
+                scope = None if whole and self.wish.service is None else names
+                return self._destination(point.last, declared, scope, tuple(self.states[:index]))
+        if now is not None and any(_is_version(model, version) for model in now.models.values()):
+            return self._destination(self.history.repository.commit(self.history.head), now, self._scope, ())
+        if self.cut is not None:
+            raise self.cut
+        message = f"{self.place.id} never ran {version}"
+        hint = f"it ran {', '.join(ran)}" if ran else f"it runs no model; see: relspec history {self.place.id}"
+        raise RelspecError(Finding("RS616", message, Where(self.place.file), hint, release=self.place.id))
+
+    def at(self, commit: Commit) -> Destination:
+        """The state that a commit has."""
+        index = 0
+        while (state := self.state(index)) is not None and not self._holds(commit, state.first):
+            index += 1
+        left = self.states[:index]
+        around = self.states[index : index + 1] or left[-1:]
+        names = dict.fromkeys((*(name for each in around for name in (each.release, each.born) if name), self.place.id))
+        files = [each.declared.place.file for each in self.states[index:] if each.declared is not None]
+        tree = self.history.tree(commit.id)
+        found = [declare(tree, name, self.history.memory, next(iter(files), None)) for name in names]
+        then = next((each for each in found if isinstance(each, Declared)), None)
+        if then is None:
+            message = f"there was no {next(iter(names))} in {commit.short}"
+            raise RelspecError(Finding("RS616", message, Where(self.place.file), "name a later commit"))
+        if then.broken and not self._another_edition:
+            message = f"{then.place.id} does not compile in {commit.short}: {then.findings[0].message}"
+            raise RelspecError(Finding("RS616", message, then.findings[0].where, "name another commit"))
+        return self._destination(commit, then, self._scope, self._left(index))
+
+    def _holds(self, commit: Commit, older: Commit) -> bool:
+        """Whether a commit has another one in its history; on the first-parent chain the distances say it."""
+        chain = self.history.chain
+        distance, below = chain.distance(commit.id), chain.distance(older.id)
+        if distance is not None and below is not None:
+            return below >= distance
+        return self.history.repository.is_ancestor(older.id, commit.id)
+
+    def _destination(
+        self,
+        commit: Commit,
+        then: Declared,
+        services: frozenset[str] | None,
+        left: tuple[State, ...],
+        skipped: tuple[State, ...] = (),
+    ) -> Destination:
+        if self.now is None and services is not None:
+            message = f"{self.place.id} was removed: one service of it can't come back alone"
+            raise RelspecError(Finding("RS616", message, Where(self.place.file), "leave out --service"))
+        place = self.now.place if self.now is not None else self.place
+        return Destination(place.id, place, self.now, commit, then, services, left, skipped)
+
+
+def _says(declared: Declared | None, name: str) -> object:
+    if declared is None:
+        return ("gone",)
+    return declared.services.get(name), declared.levers.get(name)
+
+
+def _runs(states: Sequence[State], service: str) -> Iterator[State]:
+    """The states of one service: neighbours in which it declares the same are one."""
+    run: State | None = None
+    for state in states:
+        if run is not None and _says(run.declared, service) == _says(state.declared, service):
+            run = replace(run, first=state.first)
+        else:
+            if run is not None:
+                yield run
+            run = state
+    if run is not None:
+        yield run
+
+
+def _is_version(model: str, word: str) -> bool:
+    return model == word if "@" in word else model.partition("@")[2] == word
+
+
+def _name(declared: Declared | None, commit: Commit) -> str:
+    """How a person calls a state: `als v0.3 (1a2b3c4d5)`."""
+    return f"{described(declared)} ({commit.short})"
+
+
+def described(declared: Declared | None) -> str:
+    """How a person calls what runs: by the models (`als v0.3`), else by the images (`recs 1.8.2`)."""
+    names = dict.fromkeys(_models(declared) or _images(declared)) if declared is not None else {}
+    return ", ".join(name.replace("@", " ") for name in names) or "the state"
+
+
+def _models(declared: Declared) -> list[str]:
+    candidates = {name: candidate_model(declared, name) for name in sorted(declared.models)}
+    found = [(declared.models[name], candidates[name]) for name in candidates]
+    return [f"{model} with candidate {other}" if other not in (None, model) else model for model, other in found]
+
+
+def _images(declared: Declared) -> list[str]:
+    images = (json.loads(service).get("image") for service in declared.services.values())
+    found = [image_parts(image) for image in images if isinstance(image, str)]
+    return [f"{repository.rpartition('/')[2]} {tag}".strip() for repository, tag, _ in found]
+
+
+def candidate_model(declared: Declared, service: str) -> str | None:
+    """The exact version that the candidate of a service runs; None where it has none of its own."""
+    said: Mapping[str, object] = json.loads(declared.services.get(service, "{}"))
+    candidate = said.get("candidate")
+    model = candidate.get("model") if isinstance(candidate, dict) else None
+    return model if isinstance(model, str) else None
+
+
+def ago(seconds: int) -> str:
+    """`12 min ago`, `3 h ago`, `5 days ago`; `just now` below a minute, and where clocks disagree."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {unit[:-1] if unit == 'days' and number == 1 else unit} ago"
+    return "just now"

@@ -1,0 +1,195 @@
+"""A change that goes back: whether it says so itself or is seen to, and whether it does it cleanly.
+
+A change is a revert of a release where everything that changes in it goes back to an earlier state, or where a commit of
+it says "This reverts commit …" and the sources that it changes hold what they held before that commit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from relspec.diagnostics import RelspecError
+from relspec.gitops.prediction import Kind
+from relspec.gitops.repository import Commit
+from relspec.gitops.review import Review, content
+from relspec.tree import Tree, walk
+from relspec.workspace import compare_tree
+
+SAYS_SO = re.compile(r"^This reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)\b", re.MULTILINE)
+"""What `git revert` writes; of a merge the sentence goes on (git, sequencer.c)."""
+
+CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: (.*))?$", re.MULTILINE)
+OF_A_REVERT = b"parent of "
+"""How `git revert` calls the other side of a conflict."""
+
+MIDWAY = "REVERT_HEAD"
+"""The file that names the commit while a `git revert` waits for its conflicts to be resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """A change that takes a release back. `kind`: whether its outputs are what its specs compile to.
+
+    `restores` is the commit whose state it restores, as far as one is known; `services` are those that go back.
+    """
+
+    kind: Kind
+    restores: Commit | None = None
+    services: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The kind as JSON has it: `clean-but-stale`."""
+        return self.kind.replace(" ", "-")
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The revert as JSON data."""
+        restores = self.restores.id if self.restores is not None else None
+        return {"kind": self.word, "restores": restores, "services": list(self.services)}
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRevert:
+    """A change that goes back as a whole. `commits` are those that it says it reverts, `conflicts` the paths that do."""
+
+    kind: Kind
+    commits: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The kind as JSON has it."""
+        return self.kind.replace(" ", "-")
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The revert as JSON data."""
+        return {"kind": self.word, "commits": list(self.commits), "conflicts": list(self.conflicts)}
+
+
+@dataclass(frozen=True)
+class Reverts:
+    """What a change under review takes back. `conflicts` are the paths at which its merge conflicts."""
+
+    review: Review
+    conflicts: tuple[str, ...] = ()
+
+    @cached_property
+    def named(self) -> tuple[str, ...]:
+        """The ids of the commits that the change says it reverts, in the order of the commits that say so."""
+        found = [match for commit in self._saying() for match in SAYS_SO.findall(commit.message)]
+        if self.review.head is None:
+            found += self._midway()
+        return tuple(dict.fromkeys(found))
+
+    def _saying(self) -> Iterator[Commit]:
+        """The commits of the change, oldest first, in whose message Git finds the sentence."""
+        head, repository = self.review.commit, self.review.repository
+        if head is None or head == self.review.base:
+            return
+        arguments = ("rev-list", "--reverse", "--grep=^This reverts commit ", "--end-of-options")
+        names = repository.git(*arguments, f"{self.review.base}..{head}").decode().split()
+        repository.read_commits(names)
+        yield from (repository.commit(name) for name in names)
+
+    def _midway(self) -> list[str]:
+        try:
+            return (self.review.repository.git_dir / MIDWAY).read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            return []
+
+    @cached_property
+    def _sources(self) -> tuple[str, ...]:
+        output = self.review.compiler.output
+        return tuple(path for path in self.review.changed if not path.startswith(f"{output}/"))
+
+    @cached_property
+    def _before(self) -> Commit | None:
+        """The commit before one that is named, whose sources the change brings back; None where it does more or less."""
+        repository = self.review.repository
+        for name in self.named if self._sources else ():
+            try:
+                parent = repository.parent(repository.commit(name))
+                tree = repository.tree(parent.id) if parent is not None else None
+            except RelspecError:
+                continue  # not in this clone
+            if tree is not None and all(
+                content(tree, path) == content(self.review.tree, path) for path in self._sources
+            ):
+                return parent
+        return None
+
+    # --- one release
+
+    def of(self, name: str, files: Mapping[str, bytes], *, stopped: bool) -> Revert | None:
+        """What the change takes back in a release whose outputs ought to be `files` (by path below its output folder)."""
+        conflicts = self._marked(name)
+        if conflicts:
+            return Revert("conflicts")
+        restored = self.review.restorations.of(name)
+        commits = [found.commit for found in restored.values() if found.reason == "state" and found.commit is not None]
+        if commits and self.review.restorations.whole(name):
+            newest = max(commits, key=lambda commit: commit.committed)
+            return Revert(self._kind(name, files, stopped=stopped), newest, tuple(sorted(restored)))
+        if self._before is not None:
+            return Revert(self._kind(name, files, stopped=stopped), self._before)
+        return None
+
+    def _kind(self, name: str, files: Mapping[str, bytes], *, stopped: bool) -> Kind:
+        """Whether the outputs that lie beside the specs are what these compile to."""
+        output = self.review.compiler.output
+        if self.review.tree.kind(output) != "folder":
+            return "exact"
+        wanted = {f"{output}/{name}/{path}": data for path, data in files.items()}
+        return "clean but stale" if stopped or compare_tree(self.review.tree, wanted, [f"{output}/{name}"]) else "exact"
+
+    def _marked(self, name: str) -> tuple[str, ...]:
+        """The files of a release, sources and outputs, in which a revert left conflicts."""
+        place = self.review.after.places.get(name)
+        folders = [f"{self.review.compiler.output}/{name}"]
+        if place is not None:
+            folders.append(place.file.rpartition("/")[0])
+        inside = tuple(f"{folder}/" for folder in folders)
+        known = [path for path in self.conflicts if path.startswith(inside)] if self.named else []
+        paths = [path for path in self.review.changed if path.startswith(inside)]
+        if place is not None and self.review.head is None and self.named:
+            paths += _below(self.review.tree, folders[0])  # the outputs of a work tree are not among what changed
+        return tuple(dict.fromkeys((*known, *(path for path in paths if self._has_conflict(path)))))
+
+    def _has_conflict(self, path: str) -> bool:
+        labels = [label or b"" for label in CONFLICT.findall(content(self.review.tree, path) or b"")]
+        return bool(labels) and (bool(self.named) or any(label.startswith(OF_A_REVERT) for label in labels))
+
+    # --- the change as a whole
+
+    def whole(self, releases: Mapping[str, Revert | None]) -> WholeRevert | None:
+        """What the change is as a whole, given what it is for each release that changes; None where it is no revert."""
+        kinds = [found.kind for found in releases.values() if found is not None]
+        if self.named and self.conflicts:
+            return WholeRevert("conflicts", self.named, self.conflicts)
+        if "conflicts" in kinds:
+            marked = tuple(path for name in releases for path in self._marked(name))
+            return WholeRevert("conflicts", self.named, marked)
+        if self.named and not self._anything:
+            return WholeRevert("nothing to undo", self.named)
+        if (kinds and len(kinds) == len(releases)) or self._before is not None:
+            return WholeRevert("clean but stale" if "clean but stale" in kinds else "exact", self.named)
+        return None
+
+    @property
+    def _anything(self) -> bool:
+        """Whether any file differs from the base."""
+        review = self.review
+        if review.head is not None:
+            return review.repository.commit(review.head).tree != review.repository.commit(review.base).tree
+        return bool(review.changed) or review.dirty
+
+
+def _below(tree: Tree, folder: str) -> Sequence[str]:
+    try:
+        return list(walk(tree, folder))
+    except RelspecError:
+        return ()

@@ -1,0 +1,414 @@
+"""A rollback: one commit, prepared in memory and proven, that takes releases back to an earlier state.
+
+    words -> destinations -> files of the restored states -> outputs -> proof -> tree and message
+
+Nothing is written here: `commit` does that, or nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from relspec import edits
+from relspec.catalogue import CATALOGUE
+from relspec.compiler import CompiledRelease, Compiler
+from relspec.diagnostics import Finding, Kind, RelspecError, Severity, Where
+from relspec.gitops.changes import Change, describe
+from relspec.gitops.commit import Proposal
+from relspec.gitops.commit_tree import CommitTree
+from relspec.gitops.destination import Destination, Wish, candidate_model, destinations
+from relspec.gitops.journal import identity
+from relspec.gitops.objects import GitFailedError
+from relspec.gitops.overlay import OverlayTree
+from relspec.gitops.prediction import Prediction, predict
+from relspec.gitops.proof import Case, Proof, ProofKind, committed_outputs, compiled, prove, worst
+from relspec.gitops.readiness import Readiness, readiness
+from relspec.gitops.repository import Commit, Repository
+from relspec.gitops.restoring import Files, Goal, Restored, restore
+from relspec.gitops.revision import Revision
+from relspec.gitops.rollback_message import flat, message
+from relspec.gitops.states import History
+from relspec.gitops.tree_identity import tree_with_files
+from relspec.loader import Loader
+from relspec.registry.records import Registry, model_file
+from relspec.tree import Tree
+
+REVISIONS = 8
+"""Compiled states up to HEAD that count for how fast the way back is: as many as a Rollout keeps by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A version that the rollback leaves and puts into quarantine."""
+
+    model: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One release on its way back.
+
+    `allowed` are findings of policy and safety that don't hold it up; `prediction` is what a plain revert of the one
+    change that goes would give (None where that is not one commit, or Git can't say: `unpredicted`). `expected` is how
+    fast it comes into force; `compose` the folder of its compose file.
+    """
+
+    destination: Destination
+    restored: Restored
+    proof: Proof
+    changes: tuple[Change, ...]
+    allowed: tuple[Finding, ...] = ()
+    prediction: Prediction | None = None
+    unpredicted: str = ""
+    expected: Readiness | None = None
+    compose: str | None = None
+
+    @property
+    def release(self) -> str:
+        """The id."""
+        return self.destination.release
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """A proposed commit. `files` and what `tree` names are as seen from the top of the repository.
+
+    `there` are releases that are already what they would go back to. Without `steps` there is nothing to do.
+    `ahead` is how many commits HEAD's branch is behind `upstream`, as last fetched.
+    """
+
+    head: Commit
+    steps: tuple[Step, ...]
+    there: tuple[Destination, ...]
+    files: Files
+    tree: str
+    message: str
+    times: Mapping[str, int]
+    quarantined: tuple[Quarantined, ...] = ()
+    branch: str | None = None
+    upstream: str | None = None
+    behind: int = 0
+    warnings: tuple[str, ...] = ()
+    outputs_kept: bool = True
+
+    @property
+    def proof(self) -> ProofKind:
+        """What can be said of all releases."""
+        return worst([step.proof for step in self.steps])
+
+    @property
+    def proposal(self) -> Proposal:
+        """What `commit` makes."""
+        return Proposal(self.head.id, self.files, self.message, self.tree)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What was typed beside the releases. `now` is the time in unix seconds; `predict`: also say what a plain revert
+    would give, which takes longer than all the rest."""
+
+    to: str | None = None
+    service: str | None = None
+    reason: str = ""
+    quarantine: bool = False
+    predict: bool = False
+    now: int = 0
+
+
+def roll_back(repository: Repository, words: Sequence[str], orders: Orders, prefix: str = "") -> Rollback:
+    """The commit that takes releases back, proven or not; nothing is written.
+
+    `prefix` is the folder where the words were typed. Raises RelspecError: RS606 without a commit, RS411 where it would
+    bring back a quarantined version, and what `destinations` and `restore` may.
+    """
+    head = repository.head()
+    if head is None:
+        raise RelspecError(Finding("RS606", "there is no commit yet", Where("HEAD"), "commit something first"))
+    return _Preparation(repository, History(repository, head), orders).rollback(words, prefix)
+
+
+class _Preparation:
+    """One rollback in the making."""
+
+    def __init__(self, repository: Repository, history: History, orders: Orders) -> None:
+        self.repository = repository
+        self.history = history
+        self.orders = orders
+        self.head = repository.commit(history.head)
+        self.tree = repository.tree_of(self.head.tree)
+
+    @cached_property
+    def output(self) -> str:
+        """The folder of the outputs."""
+        return Compiler(self.tree, any_edition=True).output
+
+    def rollback(self, words: Sequence[str], prefix: str) -> Rollback:
+        orders = self.orders
+        wish = Wish(orders.to, orders.service, orders.now)
+        found = destinations(self.history, words, wish, prefix)
+        going = [each for each in found if not each.is_there]
+        for each in going:
+            self._refuse_quarantined(each)
+        restored = {each.release: self._restored(each) for each in going}
+        files: dict[str, bytes | None] = {path: data for one in restored.values() for path, data in one.files.items()}
+        quarantined = tuple(self._quarantined(going)) if orders.quarantine else ()
+        files |= self._with_quarantine(quarantined)
+        steps = []
+        outputs: dict[str, bytes | None] = {}
+        for each in going:
+            proof = prove(self._case(each, restored[each.release], files))
+            outputs |= self._outputs(each, proof)
+            steps.append(Step(each, restored[each.release], proof, ()))
+        files |= outputs
+        top = {f"{self.repository.prefix}{path}": data for path, data in sorted(files.items())}
+        tree = tree_with_files(self.repository.store, self.head.tree, top)
+        steps = [self._told(step, files) for step in steps]
+        upstream, behind = self._behind()
+        rollback = Rollback(
+            head=self.head,
+            steps=tuple(steps),
+            there=tuple(each for each in found if each.is_there),
+            files=top,
+            tree=tree,
+            message="",
+            times={commit.id: self._time(commit) for step in steps for commit in _commits(step)},
+            quarantined=quarantined,
+            branch=self.repository.branch(),
+            upstream=upstream,
+            behind=behind,
+            warnings=tuple(warning for each in going for warning in each.warnings),
+            outputs_kept=any(self._keeps(each) for each in going),
+        )
+        return replace(rollback, message=message(rollback, orders.reason, self._whole_change_goes(rollback)))
+
+    # --- files
+
+    def _restored(self, each: Destination) -> Restored:
+        before = self.history.tree(each.commit.id)
+        goal = Goal(each.place, each.then, self.tree, before, each.services)
+        return restore(goal, self.repository.store.blob, self.history.memory)
+
+    def _case(self, each: Destination, restored: Restored, files: Files) -> Case:
+        return Case(
+            repository=self.repository,
+            head=self.head,
+            then=each.commit,
+            place_then=each.then.place,
+            place_now=each.place,
+            restored=restored,
+            files=files,
+            whole=self._restored(replace(each, services=None)).files if each.services is not None else None,
+            memory=self.history.memory,
+        )
+
+    def _keeps(self, each: Destination) -> bool:
+        """Whether outputs are committed here; of a release that was removed, whether they were."""
+        if self.tree.kind(self.output) == "folder":
+            return True
+        return each.now is None and bool(committed_outputs(self.history.tree(each.commit.id), each.then.place))
+
+    def _outputs(self, each: Destination, proof: Proof) -> Iterator[tuple[str, bytes | None]]:
+        """What changes in the folder of the release's outputs: they are compiled anew, never merged."""
+        if proof.outputs is None or not self._keeps(each):
+            return
+        folder = f"{self.output}/{each.place.id}"
+        for path, data in proof.outputs.items():
+            entry = self.tree.entry(f"{folder}/{path}")
+            if entry is None or entry.kind != "file" or self.repository.store.blob(entry.id, path) != data:
+                yield f"{folder}/{path}", data
+        for path in committed_outputs(self.tree, each.place):
+            if path not in proof.outputs:
+                yield f"{folder}/{path}", None
+
+    # --- quarantine
+
+    def _refuse_quarantined(self, each: Destination) -> None:
+        """RS411: a version in quarantine comes back only when that is lifted; where it already runs, nothing comes back."""
+        registry = Registry(Loader(self.tree, self.history.memory))
+        for service in each.changed:
+            for reference in _versions(each.then, service):
+                name, _, version = reference.partition("@")
+                if each.now is not None and reference in _versions(each.now, service):
+                    continue
+                try:
+                    entry = (registry.model(name).quarantine or {}).get(version)
+                except RelspecError:
+                    continue
+                if entry is not None and entry.lifted is None:
+                    raise RelspecError(_in_quarantine(each, service, reference, entry.since, entry.reason))
+
+    def _quarantined(self, going: Sequence[Destination]) -> Iterator[Quarantined]:
+        """The versions that are left by all, in order."""
+        kept = {
+            reference for each in going for service in each.then.services for reference in _versions(each.then, service)
+        }
+        releases = ", ".join(each.release for each in going)
+        left: dict[str, None] = {}
+        for each in going:
+            for service in each.changed if each.now is not None else ():
+                left |= dict.fromkeys(_versions(each.now, service))
+        for reference in left:
+            model, _, version = reference.partition("@")
+            if reference not in kept:
+                yield Quarantined(model, version, flat(self.orders.reason) or f"rolled back in {releases}")
+
+    def _with_quarantine(self, quarantined: Iterable[Quarantined]) -> dict[str, bytes | None]:
+        """model.yaml with the versions left; one that is in quarantine already keeps its entry."""
+        files: dict[str, bytes | None] = {}
+        day = datetime.fromtimestamp(self.orders.now, UTC).date().isoformat()
+        registry = Registry(Loader(self.tree, self.history.memory))
+        for each in quarantined:
+            file = model_file(each.model)
+            entry = (registry.model(each.model).quarantine or {}).get(each.version)
+            if entry is not None and entry.lifted is None:
+                continue
+            data = files.get(file) or self.tree.read(file)
+            value = {"reason": each.reason, "since": day}
+            files[file] = edits.put(data, ("quarantine", each.version), value, file=file)
+        return files
+
+    # --- what there is to say
+
+    def _told(self, step: Step, files: Files) -> Step:
+        each = step.destination
+        before, _ = self.history.compiled(self.head.id, each.release, each.place.file)
+        sources = {path: data for path, data in files.items() if not path.startswith(f"{self.output}/")}
+        alone = step.restored.compiled if sources == step.restored.files else None
+        after = alone or compiled(OverlayTree(self.tree, files), each.place, self.history.memory)
+        old = before.release if before is not None else None
+        new = after.release if after is not None else None
+        prediction, unpredicted = self._prediction(each)
+        return replace(
+            step,
+            changes=describe(old, new),
+            allowed=tuple(_allowed(after)) if after is not None else (),
+            prediction=prediction,
+            unpredicted=unpredicted,
+            expected=self._expected(each),
+            compose=_compose_folder(self.output, each, step.proof),
+        )
+
+    def _prediction(self, each: Destination) -> tuple[Prediction | None, str]:
+        if each.undone is None or not self.orders.predict:
+            return None, ""
+        try:
+            return predict(self.repository, each.undone.id, self.head.id), ""
+        except (RelspecError, GitFailedError) as error:
+            return None, error.findings[0].message if isinstance(error, RelspecError) else str(error)
+
+    def _expected(self, each: Destination) -> Readiness | None:
+        """How fast it comes into force: the way from what HEAD runs to what ran then."""
+        if each.now is None:
+            return None
+        revisions = self.history.revisions(each.release, REVISIONS, each.place.file)
+        then, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
+        if not revisions or then is None:
+            return None
+        same = [index for index, one in enumerate(revisions[:-1]) if one.compiled.files == then.files]
+        if not same:
+            revisions = [Revision(each.commit.id, self._time(each.commit), then), *revisions]
+        return readiness(revisions, same[-1] if same else 0)
+
+    def _time(self, commit: Commit) -> int:
+        """When a commit came into force; of one beside the first-parent chain, when it was made."""
+        try:
+            return self.history.time(commit.id)
+        except KeyError:
+            return commit.committed
+
+    def _behind(self) -> tuple[str | None, int]:
+        upstream = self.repository.upstream()
+        target = self.repository.refs.get(upstream) if upstream else None
+        if upstream is None or target is None:
+            return None, 0
+        count = self.repository.git("rev-list", "--count", f"{self.head.id}..{target}", check=False).decode().strip()
+        return upstream.removeprefix("refs/remotes/"), int(count or 0)
+
+    def _whole_change_goes(self, rollback: Rollback) -> Commit | None:
+        """The one commit whose whole diff goes, and nothing else."""
+        undone = {step.destination.undone for step in rollback.steps}
+        commit = next(iter(undone)) if len(undone) == 1 else None
+        if commit is None or not commit.parents:
+            return None
+        arguments = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", commit.parents[0], commit.id)
+        listing = self.repository.git(*arguments).decode("utf-8", "surrogateescape")
+        touched = {path for path in listing.split("\0") if path}
+        before = self.repository.commit(commit.parents[0]).tree
+        went = all(self._blob(rollback, path) == self._entry(before, path) for path in touched)
+        return commit if went and rollback.files.keys() <= touched else None
+
+    def _blob(self, rollback: Rollback, path: str) -> str | None:
+        """The id of a file after the rollback; None where there is none."""
+        if path not in rollback.files:
+            return self._entry(self.head.tree, path)
+        data = rollback.files[path]
+        return None if data is None else identity(data, self.head.id)
+
+    def _entry(self, tree: str, path: str) -> str | None:
+        entry = CommitTree(self.repository.store, tree).entry(path)
+        return None if entry is None else entry.id
+
+
+def _in_quarantine(each: Destination, service: str, reference: str, since: str, reason: str) -> Finding:
+    name, _, version = reference.partition("@")
+    message = f"{service} of {each.release} would run {name} {version} again, in quarantine since {since}: {reason}"
+    hint = (
+        f"name another state: --to REV or --to VERSION; or lift it first: quarantine.{version}.lifted: REASON in "
+        f"{model_file(name)}"
+    )
+    return Finding("RS411", message, Where(model_file(name), ("quarantine", version)), hint, release=each.release)
+
+
+def _versions(declared: Any, service: str) -> tuple[str, ...]:
+    """The exact versions that a service of a state runs, its candidate's too."""
+    candidate = candidate_model(declared, service) if service in declared.services else None
+    found = (declared.models.get(service), candidate)
+    return tuple(reference for reference in found if reference is not None)
+
+
+def _allowed(after: CompiledRelease) -> Iterator[Finding]:
+    """Errors of policy and safety: a restoration is never held up by them."""
+    for finding in after.findings:
+        rule = CATALOGUE[finding.code]
+        if rule.kind is not Kind.STRUCTURE and (finding.severity or rule.severity) is Severity.ERROR:
+            yield finding
+
+
+def _compose_folder(output: str, each: Destination, proof: Proof) -> str | None:
+    names = proof.outputs or {}
+    return f"{output}/{each.place.id}/compose" if "compose/compose.yaml" in names else None
+
+
+def _commits(step: Step) -> Iterator[Commit]:
+    yield step.destination.commit
+    for state in step.destination.left:
+        yield state.first
+    for cause in step.proof.causes:
+        yield from cause.commits
+
+
+# --- the work tree
+
+
+def uncommitted(repository: Repository, tree: Tree, files: Iterable[str]) -> tuple[str, ...]:
+    """The paths, as seen from the top, whose work tree is not what HEAD has; none in a bare repository."""
+    if repository.top is None:
+        return ()
+    found = []
+    for path in sorted(files):
+        inside = path.removeprefix(repository.prefix)
+        try:
+            there: bytes | None = tree.read(inside)
+        except RelspecError:
+            there = None
+        disk = repository.top / path
+        now = disk.read_bytes() if disk.is_file() and not disk.is_symlink() else None
+        if now != there:
+            found.append(path)
+    return tuple(found)

@@ -1,0 +1,441 @@
+"""Each mistake that we promise to answer, in one table: `check` and `compile` on a real folder that compiled before.
+
+One code, one place, one hint; exit 1 and no stack trace; and `compile` leaves the outputs alone, unless what is wrong is
+a matter of policy, safety or quarantine.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import wrong_specs
+from company import company, compose, on_disk, release, repository, run, with_service, write
+from relspec.catalogue import CATALOGUE
+from relspec.diagnostics import Kind, Range, Severity
+from relspec.tree import MAX_FILE
+from wrong_specs import RELEASE
+
+HEAD = "apiVersion: relspec/v1\nkind: Release\nname: recs\n"
+BASE = "extends: ../../../bases/recs.yaml\n"
+KUBERNETES = "templates/rollouts/rollouts.yaml.j2"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is changed (as in `wrong_specs`, « and » around what must be pointed at), what is said and a part of the hint."""
+
+    code: str
+    hint: str
+    service: str = ""
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+
+    def written(self) -> tuple[dict[str, bytes], str, Range]:
+        """Every file, and the place that is meant."""
+        case: dict[str, object] = {"environment": self.environment, "files": self.files}
+        marked = wrong_specs.changed({**case, "service": self.service} if self.service else case)
+        file, place = wrong_specs.marks(marked)
+        return {name: text.replace("«", "").replace("»", "").encode() for name, text in marked.items()}, file, place
+
+
+def of_release(text: str) -> Mapping[str, str | None]:
+    return {RELEASE: HEAD + text}
+
+
+MISTAKES: Mapping[str, Mistake] = {
+    "unknown key": Mistake("RS120", "did you mean replicas?", "«replcas»: 3\n"),
+    "wrong type": Mistake("RS104", "write a map", "ports: «8080»\n"),
+    "version: 1.10": Mistake(
+        "RS104",
+        'write "1.10" in quotes',
+        "model: als@1.10\n",
+        files={"registry/als/1.10.yaml": "apiVersion: relspec/v1\nkind: ModelVersion\nmodel: als\nversion: «1.10»\n"},
+    ),
+    "duplicate key": Mistake("RS101", "keep one of the two", "replicas: 2\n«replicas»: 3\n"),
+    "tab in an indent": Mistake("RS109", "indent with spaces", "env:\n«\t»A: b\n"),
+    "empty file": Mistake("RS103", "start with `apiVersion: relspec/v1`", files={RELEASE: "«»"}),
+    "several documents": Mistake(
+        "RS102", "keep one document a file", files=of_release(f"{BASE}«---»\n{HEAD.replace('recs', 'other')}")
+    ),
+    "alias bomb": Mistake(
+        "RS108",
+        "extends",
+        "env:\n  A: «*a»\n",
+    ),
+    "a billion laughs": Mistake(
+        "RS108",
+        "extends",
+        "labels: {a: «&a» [x, x]}\n",
+    ),
+    "unknown tag": Mistake("RS107", "plain", 'args: [«!!python/object/apply:os.system» "true"]\n'),
+    "extends leaves the repository": Mistake(
+        "RS241", "inside the repository", files=of_release("extends: «../../../../bases/recs.yaml»\n")
+    ),
+    "extends is absolute": Mistake("RS241", "inside the repository", files=of_release("extends: «/etc/passwd»\n")),
+    "files leave the repository": Mistake(
+        "RS241", "inside the repository", "files: {/etc/passwd: {from: «../../../../../etc/passwd»}}\n"
+    ),
+    "extends cycle": Mistake(
+        "RS213",
+        "remove one extends",
+        files={
+            "bases/recs.yaml": "apiVersion: relspec/v1\nkind: Release\nextends: other.yaml\n",
+            "bases/other.yaml": "apiVersion: relspec/v1\nkind: Release\nextends: «recs.yaml»\n",
+        },
+    ),
+    "unknown model": Mistake("RS201", "did you mean als?", "model: «alz@v3»\n"),
+    "unknown version": Mistake("RS203", "did you mean", "model: «als@v7»\n"),
+    "unknown alias": Mistake("RS203", "did you mean prod?", "model: «als@prd»\n"),
+    "unknown variant": Mistake(
+        "RS204", "known here: baseline", "variants: {baseline: {image: a:1}}\nactive: «basline»\n"
+    ),
+    "archived version": Mistake("RS410", "choose", "model: «als@v1»\n"),
+    "quarantined version": Mistake("RS411", "choose another", "model: «als@v4»\n"),
+    "no image": Mistake("RS202", "add image", files=of_release("services:\n  «api»: {resources: {cpu: 1}}\n")),
+    "bad image reference": Mistake("RS127", "registry/name:tag", 'image: «"ghcr.io/acme/recs: 1.8.2"»\n'),
+    "memory: 4 gigs": Mistake("RS128", "512Mi, 4Gi", "resources: {memory: «4 gigs»}\n"),
+    "an uppercase name": Mistake("RS124", "lower-case", files=of_release("services: {«Api»: {image: 'a:1'}}\n")),
+    "an over-long name": Mistake("RS124", "at most 63", f"serviceAccount: «{'a' * 64}»\n"),
+    "a name too long for an output": Mistake(
+        "RS132", "shorten", files=of_release(f"services: {{«{'a' * 60}»: {{image: 'a:1', resources: {{cpu: 1}}}}}}\n")
+    ),
+    "two strategies": Mistake(
+        "RS301", "keep one of them", "strategy: «{canary: {steps: [{setWeight: 10}]}, blueGreen: {}}»\n"
+    ),
+    "weight 101": Mistake("RS126", "at most 100", "candidate: {image: a:2}\nstrategy: {canary: {weight: «101»}}\n"),
+    "steps that go down": Mistake(
+        "RS309", "rising order", "strategy: {canary: {steps: [{setWeight: 50}, {pause: {}}, {setWeight: «10»}]}}\n"
+    ),
+    "candidate without a strategy": Mistake("RS303", "add strategy", "«candidate»: {image: a:2}\n"),
+    "strategy without a candidate": Mistake("RS303", "add candidate", "«strategy»: {canary: {weight: 10}}\n"),
+    "analysis that is not defined": Mistake(
+        "RS306",
+        "its analyses: success-rate",
+        "strategy: {canary: {steps: [{setWeight: 10}, {analyze: [«latency»]}]}}\n",
+    ),
+    "analysis without Prometheus": Mistake(
+        "RS307",
+        "prometheus",
+        "strategy: {blueGreen: {analyze: {before: [«success-rate»]}}}\n",
+        environment={"targets": "rollouts: {namespace: ml}\n"},
+    ),
+    "steps in an environment with only compose": Mistake(
+        "RS332",
+        "held canary",
+        files={
+            "environments/dev/recs/release.yaml": (
+                f"{HEAD}{BASE}services: {{api: {{«strategy»: {{canary: {{steps: [{{setWeight: 10}}]}}}}}}}}\n"
+            )
+        },
+    ),
+    "port clash": Mistake("RS130", "own number", "ports: {admin: «8080»}\n"),
+    "dependency cycle": Mistake(
+        "RS206",
+        "remove one",
+        files={
+            "environments/dev/recs/release.yaml": (
+                f"{HEAD}services:\n  api: {{image: 'a:1', dependsOn: {{web: started}}}}\n"
+                "  web: {image: 'w:1', dependsOn: {«api»: started}}\n"
+            )
+        },
+    ),
+    "duplicate release": Mistake(
+        "RS220",
+        "rename one of the two",
+        files={
+            RELEASE: HEAD.replace("recs", "«recs»") + BASE,
+            "environments/production/release.yaml": HEAD + "services: {other: {image: 'a:1', resources: {cpu: 1}}}\n",
+        },
+    ),
+    "literal secret": Mistake("RS231", "{secret: NAME/KEY}", "env: {DB_PASSWORD: «hunter2-correct-horse»}\n"),
+    "override that makes an output invalid": Mistake(
+        "RS520", "", "overrides: {rollouts: {pod: {terminationGracePeriodSeconds: «soon»}}}\n"
+    ),
+    "autoPromotionEnabled under canary": Mistake(
+        "RS302", "pause: {}", "strategy: {canary: {steps: [{setWeight: 10}], «autoPromotionEnabled»: false}}\n"
+    ),
+    "template syntax error": Mistake(
+        "RS500", "", files={KUBERNETES: "---\nkind: Rollout\n«{% for rollout in rollouts %}»\n"}
+    ),
+    "undefined name in a template": Mistake(
+        "RS501", "", files={KUBERNETES: "---\nkind: Rollout\n«metadata: {name: {{ rollout.name }}}»\n"}
+    ),
+    "template that tries to reach Python internals": Mistake(
+        "RS502", "", files={KUBERNETES: "---\nkind: Rollout\n«metadata: {name: {{ release.__class__ }}}»\n"}
+    ),
+    "missing chart": Mistake(
+        "RS530", "", environment={"targets": "helm: {chart: «../../charts/none», values: {image: a}}\n"}
+    ),
+    "values against the chart's schema": Mistake(
+        "RS531",
+        "",
+        "replicas: «9»\n",
+        environment={
+            "targets": "helm:\n  chart: ../../charts/server\n"
+            '  values: {replicas: "{{ service.replicas.min }}", image: "{{ service.image.ref }}"}\n'
+        },
+        files={
+            "charts/server/Chart.yaml": "apiVersion: v2\nname: server\nversion: 0.1.0\n",
+            "charts/server/values.yaml": "image: ''\nreplicas: 1\n",
+            "charts/server/values.schema.json": '{"properties": {"replicas": {"type": "integer", "maximum": 5}}}',
+            "charts/server/templates/x.yaml": "{{ .Values.image }}{{ .Values.replicas }}",
+        },
+    ),
+}
+"""In the order in which they are promised; bytes, links and commits are below."""
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with nothing wrong, and its outputs."""
+    folder = tmp_path_factory.mktemp("sound")
+    write(folder, wrong_specs.repository())
+    assert run(folder, "compile").code == 0
+    return folder
+
+
+def answered(sound: Path, root: Path, files: Mapping[str, bytes], code: str, file: str, place: Range | None) -> str:
+    """Asserts what `check` and `compile` do about the one mistake in `files`, and gives the hint."""
+    shutil.copytree(sound / "rendered", root / "rendered")
+    before = on_disk(root / "rendered")
+    write(root, files)
+    checked = run(root, "check", "--format", "json")
+    entries = [d for d in json.loads(checked.out)["diagnostics"] if d["severity"] != "note"]
+    (entry,) = [d for d in entries if d["code"] == code] or [entries]
+    assert [d["code"] for d in entries if d is not entry] == []
+    assert entry["file"] == file
+    line, column = (place.line, place.column) if place is not None else (1, 1)
+    assert (entry["line"], entry["column"]) == (line, column)
+    if place is not None:
+        assert (entry["endLine"], entry["endColumn"]) == (place.end_line, place.end_column)
+    rule = CATALOGUE[code]
+    assert checked.code == (1 if rule.severity is Severity.ERROR else 0)
+    compiled = run(root, "compile")
+    assert "Traceback" not in checked.err + compiled.err + compiled.out
+    assert f"{file}:{line}:{column}: " in compiled.err
+    if rule.kind is Kind.STRUCTURE and rule.severity is Severity.ERROR:
+        assert compiled.code == 1
+        assert on_disk(root / "rendered") == before
+    else:
+        assert compiled.code == 0
+    return str(entry["hint"])
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_one_clear_answer(mistake: Mistake, sound: Path, tmp_path: Path) -> None:
+    files, file, place = mistake.written()
+    hint = answered(sound, tmp_path, files, mistake.code, file, place)
+    assert hint
+    assert mistake.hint in hint
+
+
+def test_no_mistake_has_the_answer_of_another() -> None:
+    """One code each, but where it is the same mistake in two places."""
+    same = {"RS104", "RS108", "RS124", "RS203", "RS241", "RS303"}
+    found = [mistake.code for mistake in MISTAKES.values()]
+    assert {code for code in found if found.count(code) > 1} == same
+
+
+def test_bytes_that_are_not_utf_8(sound: Path, tmp_path: Path) -> None:
+    files = wrong_specs.repository()
+    files[RELEASE] += b"    # caf\xe9\n"
+    line = files[RELEASE].count(b"\n")
+    hint = answered(sound, tmp_path, files, "RS105", RELEASE, Range(line, 10, line, 11))
+    assert "UTF-8" in hint
+
+
+def test_more_than_one_mebibyte(sound: Path, tmp_path: Path) -> None:
+    files = wrong_specs.repository()
+    files[RELEASE] += b"#" * MAX_FILE
+    assert "split it" in answered(sound, tmp_path, files, "RS106", RELEASE, None)
+
+
+def test_a_byte_order_mark_is_no_mistake(sound: Path, tmp_path: Path) -> None:
+    shutil.copytree(sound, tmp_path / "r")
+    (tmp_path / "r" / RELEASE).write_bytes(b"\xef\xbb\xbf" + (sound / RELEASE).read_bytes())
+    assert run(tmp_path / "r", "check").code == 0
+    assert run(tmp_path / "r", "compile", "--check").code == 0
+
+
+@pytest.mark.parametrize("name", [RELEASE, "bases/recs.yaml"])
+def test_a_link_that_leaves_the_repository(name: str, sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    (root / name).rename(tmp_path / "elsewhere.yaml")
+    (root / name).symlink_to(tmp_path / "elsewhere.yaml")
+    before = on_disk(root / "rendered")
+    checked = run(root, "check", "--format", "json")
+    entries = json.loads(checked.out)["diagnostics"]
+    assert ({"RS241"}, checked.code) == ({d["code"] for d in entries}, 1)
+    assert all(d["hint"] for d in entries)
+    assert (run(root, "compile").code, on_disk(root / "rendered")) == (1, before)
+
+
+def test_a_record_that_was_edited(tmp_path: Path) -> None:
+    made = repository(tmp_path, wrong_specs.repository())
+    record = tmp_path / "registry/als/v3.yaml"
+    record.write_text(record.read_text().replace("clicks-3", "clicks-4"))
+    checked = run(tmp_path, "check", "--since", "HEAD", "--format", "json")
+    (entry,) = json.loads(checked.out)["diagnostics"]
+    assert (entry["code"], entry["file"], checked.code) == ("RS430", "registry/als/v3.yaml", 1)
+    assert entry["hint"]
+    assert run(tmp_path, "compile").code == 0, "a matter of safety"
+    made.git("checkout", "-q", "registry")
+
+
+# --- `compile` alone: exit 2, no position, and the outputs as they were
+
+
+OUTPUT = "rendered/staging/recs/compose/compose.yaml"
+PROGRAM = [sys.executable, "-m", "relspec"]
+
+
+def program(root: Path, *arguments: str, limit: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+    """The real program, with a limit set in its process."""
+    return subprocess.run(
+        [*PROGRAM, "-C", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def deployed(tmp_path: Path) -> Path:
+    """A repository whose outputs are about to change."""
+    root = tmp_path / "repository"
+    write(root, company(where=compose()))
+    assert run(root, "compile").code == 0
+    write(root, with_service({"env": {"A": "b"}}, compose()))
+    return root
+
+
+def said_briefly(result: subprocess.CompletedProcess[str]) -> str:
+    """Asserts that one line of text says what is wrong, and gives it."""
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "RS605" in result.stderr
+    return result.stderr
+
+
+DROP_FROM_BOUNDING_SET = 24
+OVERRIDES = (1, 2)
+"""PR_CAPBSET_DROP, CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH (linux/prctl.h, linux/capability.h)."""
+
+
+def bound_by_permissions() -> None:
+    """Takes from root what makes permissions mean nothing to it."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None)
+        for capability in OVERRIDES:
+            libc.prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_read_only_output_folder(deployed: Path) -> None:
+    before = on_disk(deployed)
+    folders = [path for path in (deployed / "rendered").rglob("*") if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert "Permission denied" in said_briefly(program(deployed, "compile", limit=bound_by_permissions))
+        assert on_disk(deployed) == before
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def small_files() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_outputs_as_they_were(deployed: Path) -> None:
+    before = on_disk(deployed)
+    said_briefly(program(deployed, "compile", limit=small_files))
+    assert on_disk(deployed) == before
+    assert run(deployed, "compile").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a small file system")
+def test_a_really_full_disk_leaves_the_outputs_as_they_were(deployed: Path) -> None:
+    outputs = deployed / "rendered"
+    kept = on_disk(outputs)
+    shutil.rmtree(outputs)
+    outputs.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(outputs)], check=False).returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        write(outputs, kept)
+        (outputs / "ballast").write_bytes(b"x" * 4096 * 3)
+        free = os.statvfs(outputs).f_bavail * 4096
+        (outputs / "more").write_bytes(b"x" * free)
+        before = on_disk(outputs)
+        assert "space" in said_briefly(program(deployed, "compile"))
+        assert on_disk(outputs) == before
+        (outputs / "more").unlink()
+        assert program(deployed, "compile").returncode == 0
+    finally:
+        subprocess.run(["umount", str(outputs)], check=True)
+
+
+@pytest.mark.slow
+def test_a_kill_in_mid_write_leaves_each_file_whole(tmp_path: Path) -> None:
+    """Old or new, never half; and the next run finishes the work."""
+    many = [f"r{number:03}" for number in range(120)]
+
+    def files(image: str) -> dict[str, object]:
+        made: dict[str, object] = dict(company(where=compose()))
+        for name in many:
+            made[f"environments/staging/{name}/release.yaml"] = release(name, {"api": {"image": image}})
+        return made
+
+    write(tmp_path, files("a:1"))  # type: ignore[arg-type]
+    assert run(tmp_path, "compile").code == 0
+    old = on_disk(tmp_path / "rendered")
+    write(tmp_path, files("a:2"))  # type: ignore[arg-type]
+    assert run(tmp_path, "compile", "--out", "../new").code == 0
+    new = on_disk(tmp_path.parent / "new")
+    killed = mixed = 0
+    for attempt in range(8):
+        if mixed > 1:
+            break
+        write(tmp_path / "rendered", old)
+        process = subprocess.Popen(
+            [*PROGRAM, "-C", str(tmp_path), "compile"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        watched = (
+            tmp_path / "rendered/staging/r000/compose" if attempt % 2 else tmp_path / "rendered/staging/r060/compose"
+        )
+        while process.poll() is None and len(list(watched.iterdir())) < 2:
+            pass
+        time.sleep(attempt * 0.001)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        found = on_disk(tmp_path / "rendered")
+        whole = {path: data for path, data in found.items() if not path.endswith(".relspec-tmp")}
+        assert set(whole) == set(old)
+        assert all(data in (old[path], new[path]) for path, data in whole.items())
+        mixed += found not in (old, new)
+    assert killed
+    assert mixed, "no kill came in mid-write"
+    assert run(tmp_path, "compile").code == 0
+    assert on_disk(tmp_path / "rendered") == new

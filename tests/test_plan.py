@@ -1,0 +1,618 @@
+"""`relspec plan`: what a change does, on real Git repositories."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from company import (
+    SERVICE,
+    STRATEGIES,
+    Files,
+    Repository,
+    Run,
+    base,
+    company,
+    compose,
+    environment,
+    kubernetes,
+    model,
+    record,
+    registry,
+    release,
+    repository,
+    run,
+    with_service,
+    write,
+)
+from relspec.gitops.plan import FileDiff, _diff
+from relspec.report_schemas import PlanDocument
+
+Map = dict[str, Any]
+ENV = "environments/production/environment.yaml"
+RECS = "environments/production/recs/release.yaml"
+API = {**SERVICE, "image": "ghcr.io/acme/recs:1.9.0"}
+SCHEMA: TypeAdapter[Any] = TypeAdapter(PlanDocument)
+
+
+def compiled(made: Repository, message: str) -> str:
+    """The work tree with its outputs as a commit."""
+    assert run(made.folder, "compile").code == 0
+    return made.commit(message)
+
+
+def two_releases(**fields: Any) -> Files:
+    """Two releases of one environment."""
+    return {**company(**fields), "environments/production/search/release.yaml": release("search")}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Repository:
+    """A company with outputs, and a branch `change` checked out on it."""
+    found = repository(tmp_path / "company", two_releases())
+    compiled(found, "outputs")
+    found.git("checkout", "-q", "-b", "change")
+    return found
+
+
+def planned(folder: Path, *arguments: str, code: int = 0) -> Map:
+    """The plan as JSON, which fits its schema."""
+    done = run(folder, "plan", "--format", "json", *arguments)
+    assert done.code == code, done.err
+    found: Map = json.loads(done.out)
+    SCHEMA.validate_python(found)
+    return found
+
+
+def said(folder: Path, *arguments: str) -> str:
+    """The plan as text."""
+    done = run(folder, "plan", *arguments)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def ids(plan: Map) -> list[str]:
+    return [each["id"] for each in plan["releases"]]
+
+
+def edited(made: Repository, path: str, old: str, new: str) -> None:
+    file = made.folder / path
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+# --- which change is meant
+
+
+def test_by_default_it_is_from_the_merge_base_with_main_to_the_work_tree(made: Repository) -> None:
+    start = made.git("rev-parse", "main")
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    made.git("checkout", "-q", "main")
+    edited(made, "environments/production/search/release.yaml", "1.8.2", "2.0.0")
+    made.commit("main goes on")
+    made.git("checkout", "-q", "change")
+    plan = planned(made.folder)
+    assert (plan["base"], plan["head"], ids(plan)) == (start, None, ["production/recs"])
+
+
+def test_an_untracked_release_counts(made: Repository) -> None:
+    write(made.folder, {"environments/production/new/release.yaml": release("new")})
+    (each,) = planned(made.folder)["releases"]
+    assert (each["id"], each["change"]) == ("production/new", "added")
+    assert each["readiness"]["action"] == "git rm -r environments/production/new"
+
+
+def test_a_dirty_work_tree_counts_and_has_no_prediction(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    plan = planned(made.folder)
+    assert ids(plan) == ["production/recs"]
+    assert plan["undo"] is None
+
+
+def test_a_clean_work_tree_is_its_commit(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    assert planned(made.folder)["undo"]["kind"] == "exact"
+
+
+@pytest.mark.parametrize("change", ["main..HEAD", "main..change", "main...HEAD", "main..", "..HEAD", "HEAD~1..HEAD"])
+def test_ranges(made: Repository, change: str) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    head = compiled(made, "new image")
+    plan = planned(made.folder, change)
+    assert (plan["base"], plan["head"]) == (made.git("rev-parse", "main"), head)
+    assert ids(plan) == ["production/recs"]
+
+
+def test_three_dots_start_at_the_merge_base_and_two_at_the_tip(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    made.commit("new image")
+    made.git("checkout", "-q", "main")
+    edited(made, "environments/production/search/release.yaml", "1.8.2", "2.0.0")
+    made.commit("main goes on")
+    assert ids(planned(made.folder, "main...change")) == ["production/recs"]
+    assert ids(planned(made.folder, "main..change")) == ["production/recs", "production/search"]
+
+
+@pytest.mark.parametrize("change", ["no such branch", "a b..HEAD", "main..no-such", "--", "HEAD..-x", "a..b..c", "\n"])
+def test_words_that_name_no_commit_are_refused(made: Repository, change: str) -> None:
+    done = run(made.folder, "plan", "--", change)
+    assert done.code == 2
+    assert "RS606" in done.err or "there is no commit" in done.err
+
+
+def test_an_option_that_is_none_is_refused(made: Repository) -> None:
+    assert run(made.folder, "plan", "--output=/tmp/x").code == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["-x", "a'b", "ü/ñ", "a`b", "$(touch)", "$(touch${IFS}x)", "a;b", "x&y", "HEAD2", "a|b"]
+)
+def test_a_branch_named_strangely(made: Repository, name: str) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    made.git("update-ref", f"refs/heads/{name}", "HEAD")
+    word = f"refs/heads/{name}" if name.startswith("-") else name
+    assert ids(planned(made.folder, "--", f"main..{word}")) == ["production/recs"]
+
+
+def test_a_detached_head(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    made.git("checkout", "-q", "--detach")
+    assert ids(planned(made.folder)) == ["production/recs"]
+
+
+def test_main_that_is_only_known_as_last_fetched(made: Repository) -> None:
+    made.git("update-ref", "refs/remotes/origin/main", "main")
+    made.git("branch", "-q", "-D", "main")
+    edited(made, RECS, "1.8.2", "1.9.0")
+    assert ids(planned(made.folder)) == ["production/recs"]
+
+
+def test_without_a_main_branch_it_says_what_to_type(made: Repository) -> None:
+    made.git("branch", "-q", "-D", "main")
+    done = run(made.folder, "plan")
+    assert done.code == 2
+    assert "no branch main" in done.err
+
+
+def test_a_bare_repository_and_one_inside_a_folder(made: Repository, tmp_path: Path) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    made.git("clone", "-q", "--bare", str(made.folder), str(tmp_path / "bare.git"))
+    bare = planned(tmp_path / "bare.git", "main..change")
+    assert bare == planned(made.folder, "main..change")
+    # Without a word, HEAD takes the place of the work tree.
+    assert ids(planned(tmp_path / "bare.git")) == ["production/recs"]
+
+
+def test_a_folder_of_a_larger_repository(tmp_path: Path) -> None:
+    inner = {f"deploy/here/{path}": content for path, content in two_releases().items()}
+    made = repository(tmp_path / "company", {**inner, "README.md": "x\n"})
+    write(made.folder, {f"deploy/here/{RECS}": release("recs", {"api": API}), "README.md": "y\n"})
+    made.commit("new image")
+    assert ids(planned(made.folder / "deploy/here", "HEAD~1..HEAD")) == ["production/recs"]
+    assert ids(planned(made.folder / "deploy/here", "HEAD~1")) == ["production/recs"]
+
+
+def test_nothing_is_written(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    edited(made, RECS, "1.9.0", "1.9.1")
+
+    def everything() -> dict[str, str]:
+        return {
+            path.relative_to(made.folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in made.folder.rglob("*")
+            if path.is_file()
+        }
+
+    before = everything()
+    for arguments in ((), ("main..HEAD",), ("main...HEAD", "--format", "markdown")):
+        assert run(made.folder, "plan", *arguments).code == 0
+    assert everything() == before
+
+
+# --- what changes
+
+
+def test_the_words_and_the_effects(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    text = said(made.folder, "main..HEAD")
+    assert "api: image ghcr.io/acme/recs 1.8.2 -> 1.9.0" in text
+    assert "rollouts: new ReplicaSet" in text
+    assert "rendered/production/recs/rollouts/rollouts.yaml  +1 -1" in text
+    assert "way back: warm if" in text
+    assert "1 release changes in 1 environment; way back: 1 warm" in text
+    assert "+          image" not in text
+    assert "+          image: ghcr.io/acme/recs:1.9.0" in said(made.folder, "main..HEAD", "--diff")
+
+
+def test_a_comment_changes_nothing(made: Repository) -> None:
+    edited(made, RECS, "name: recs", "name: recs # ours")
+    compiled(made, "a comment")
+    plan = planned(made.folder, "main..HEAD")
+    assert plan["releases"] == []
+    assert "no release changes" in said(made.folder, "main..HEAD")
+
+
+def test_an_alias_that_moves_reaches_every_release_that_names_it(tmp_path: Path) -> None:
+    aliased = {"api": {**SERVICE, "model": "als@prod"}}
+    files = {
+        **company(aliased),
+        "environments/production/search/release.yaml": release("search", {"api": {**SERVICE, "model": "als@v1"}}),
+        **registry("v1", "v2", aliases={"prod": "v1"}),
+    }
+    made = repository(tmp_path / "company", files)
+    write(made.folder, {"registry/als/model.yaml": model(aliases={"prod": "v2"})})
+    (each,) = planned(made.folder, "HEAD")["releases"]
+    assert each["id"] == "production/recs"
+    assert each["through"] == ["registry/als/model.yaml"]
+    assert any("v1 -> v2" in change["words"] for change in each["changes"])
+
+
+CHANGES: dict[str, tuple[Callable[[Repository], None], str]] = {
+    "a base": (lambda made: edited(made, "bases/web.yaml", "1.8.2", "1.9.0"), "bases/web.yaml"),
+    "an environment": (lambda made: edited(made, ENV, "prometheus:9090", "prometheus:9091"), ENV),
+    "defaults": (lambda made: edited(made, ENV, "replicas: 2", "replicas: 3"), ENV),
+    "the lock": (lambda made: edited(made, "relspec.lock", 'kubernetes: "1.34"', 'kubernetes: "1.33"'), "relspec.lock"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_lies_beside_the_releases_reaches_them(tmp_path: Path, name: str) -> None:
+    change, path = CHANGES[name]
+    stepped = {"strategy": STRATEGIES["stepped"]["strategy"]}
+    extending = {
+        "apiVersion": "relspec/v1",
+        "kind": "Release",
+        "extends": "../../../bases/web.yaml",
+        "services": {"api": stepped},
+    }
+    files: Files = {
+        **company(where=kubernetes(defaults={"replicas": 2})),
+        "bases/web.yaml": base({"api": SERVICE}),
+        RECS: {**extending, "name": "recs"},
+        "environments/production/search/release.yaml": {**extending, "name": "search"},
+    }
+    made = repository(tmp_path / "company", files)
+    compiled(made, "outputs")
+    change(made)
+    plan = planned(made.folder, "HEAD")
+    if name == "the lock":
+        assert plan["toolchain"] == ["kubernetes 1.34 -> 1.33"]
+        return
+    assert ids(plan) == ["production/recs", "production/search"]
+    assert all(path in each["through"] for each in plan["releases"])
+
+
+def test_a_template_and_a_chart_reach_the_releases_that_read_them(tmp_path: Path) -> None:
+    helm = environment(
+        targets={"helm": {"chart": "../../charts/server", "values": "values.yaml.j2", "namespace": "ml"}}
+    )
+    files: Files = {
+        **company(where=helm),
+        "environments/production/values.yaml.j2": "image: {{ service.image }}\n",
+        "charts/server/Chart.yaml": "apiVersion: v2\nname: server\nversion: 1.0.0\n",
+        "charts/server/templates/all.yaml": "{{ toYaml .Values }}\n",
+        "environments/other/environment.yaml": kubernetes(name="other"),
+        "environments/other/search/release.yaml": release("search"),
+    }
+    made = repository(tmp_path / "company", files)
+    write(made.folder, {"environments/production/values.yaml.j2": "tag: {{ service.image }}\n"})
+    (each,) = planned(made.folder, "HEAD")["releases"]
+    assert (each["id"], each["through"]) == ("production/recs", ["environments/production/values.yaml.j2"])
+    assert each["outputs"][0]["added"] == each["outputs"][0]["removed"] == 1
+
+
+def test_renamed_added_and_removed(made: Repository) -> None:
+    made.git("mv", "environments/production/recs", "environments/production/picks")
+    edited(made, "environments/production/picks/release.yaml", "name: recs", "name: picks")
+    made.git("rm", "-q", "-r", "environments/production/search")
+    write(made.folder, {"environments/production/feed/release.yaml": release("feed", {"web": API})})
+    compiled(made, "all at once")
+    plan = planned(made.folder, "main..HEAD")
+    kinds = {each["id"]: (each["change"], each["former"]) for each in plan["releases"]}
+    assert kinds == {
+        "production/feed": ("added", None),
+        "production/picks": ("renamed", "production/recs"),
+        "production/search": ("removed", None),
+    } or kinds["production/picks"] == ("renamed", "production/search")
+    assert all((each["readiness"] is None) == (each["change"] == "removed") for each in plan["releases"])
+    text = said(made.folder, "main..HEAD")
+    assert "starts from nothing" in text
+    assert "(renamed from production/" in text
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_release_that_does_not_compile_is_shown(made: Repository, side: str) -> None:
+    good = (made.folder / RECS).read_text()
+    (made.folder / RECS).write_text(good.replace("ports:", "portz:"))
+    made.commit("broken")
+    if side == "before":
+        (made.folder / RECS).write_text(good)
+        made.commit("mended")
+        plan = planned(made.folder, "HEAD~1..HEAD")
+        assert plan["releases"][0]["readiness"]["verdict"] == "blocked"
+    else:
+        plan = planned(made.folder, "HEAD~1..HEAD")
+        assert plan["releases"][0]["readiness"]["verdict"] == "unknown"
+        assert plan["summary"]["errors"] > 0
+    assert ids(plan) == ["production/recs"]
+    assert "not compiled: production/recs" in said(made.folder, "HEAD~1..HEAD")
+
+
+def test_outputs_that_change_alone_are_said(made: Repository) -> None:
+    output = made.folder / "rendered/production/recs/rollouts/rollouts.yaml"
+    output.write_text(output.read_text().replace("1.8.2", "6.6.6"))
+    made.commit("by hand")
+    plan = planned(made.folder, "main..HEAD")
+    assert plan["releases"] == []
+    assert any("outputs of production/recs change" in note for note in plan["notes"])
+
+
+# --- going back
+
+
+def changed_and_back(made: Repository, *, stale: bool = False) -> str:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    change = compiled(made, "new image")
+    if stale:
+        edited(made, RECS, "name: recs", "name: recs # ours")
+        write(made.folder, {"rendered/production/recs/rollouts/rollouts.yaml": "# by hand\n"})
+        made.commit("outputs by hand")
+    return change
+
+
+def test_a_revert_says_exact(made: Repository) -> None:
+    change = changed_and_back(made)
+    made.git("revert", "--no-edit", change)
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"] == {"kind": "exact", "commits": [change], "conflicts": []}
+    assert plan["releases"][0]["revert"]["kind"] == "exact"
+    assert plan["releases"][0]["revert"]["restores"] == made.git("rev-parse", "main")
+    assert "revert: exact:" in said(made.folder, "HEAD~1..HEAD")
+
+
+def test_a_restoration_by_hand_is_a_revert_too(made: Repository) -> None:
+    changed_and_back(made)
+    edited(made, RECS, "1.9.0", "1.8.2")
+    compiled(made, "back to what ran")
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"] == {"kind": "exact", "commits": [], "conflicts": []}
+
+
+def test_a_revert_of_an_older_change_is_clean_but_stale(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    change = made.commit("new image, not compiled")
+    compiled(made, "outputs of it")
+    made.git("revert", "--no-edit", change)
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"]["kind"] == "clean-but-stale"
+    assert "revert: clean but stale" in said(made.folder, "HEAD~1..HEAD")
+
+
+def test_the_revert_of_a_removal_and_of_an_addition(made: Repository) -> None:
+    made.git("rm", "-q", "-r", "environments/production/search")
+    removal = compiled(made, "search goes")
+    made.git("revert", "--no-edit", removal)
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"]["kind"] == "exact"
+    assert [each["revert"]["kind"] for each in plan["releases"]] == ["exact"]
+
+
+def test_conflicts_left_in_a_spec(made: Repository) -> None:
+    change = changed_and_back(made)
+    edited(made, RECS, "1.9.0", "2.0.0")
+    compiled(made, "newer")
+    made.git("revert", "--no-edit", change, check=False)
+    midway = planned(made.folder, "HEAD")
+    assert midway["revert"]["kind"] == "conflicts"
+    assert RECS in midway["revert"]["conflicts"]
+    made.commit(f'Revert "new image"\n\nThis reverts commit {change}.')
+    done = planned(made.folder, "HEAD~1..HEAD")
+    assert done["revert"]["kind"] == "conflicts"
+    assert done["releases"][0]["revert"]["kind"] == "conflicts"
+
+
+def test_conflicts_left_in_outputs_alone(made: Repository) -> None:
+    change = changed_and_back(made)
+    output = "rendered/production/recs/rollouts/rollouts.yaml"
+    made.git("revert", "--no-edit", change)
+    text = (made.folder / output).read_text()
+    write(made.folder, {output: f"<<<<<<< HEAD\n{text}=======\n>>>>>>> parent of {change[:7]} (new image)\n"})
+    made.git("add", "-A")
+    made.git("commit", "-q", "--amend", "--no-edit")
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"] == {"kind": "conflicts", "commits": [change], "conflicts": [output]}
+
+
+def test_a_revert_that_conflicts_with_main(made: Repository) -> None:
+    change = changed_and_back(made)
+    made.git("checkout", "-q", "main")
+    made.git("merge", "-q", "change")
+    made.git("checkout", "-q", "-b", "back")
+    made.git("revert", "--no-edit", change)
+    made.git("checkout", "-q", "main")
+    edited(made, RECS, "1.9.0", "2.0.0")
+    compiled(made, "newer")
+    made.git("checkout", "-q", "back")
+    for arguments in (("main..HEAD",), ("main...HEAD",), ()):
+        plan = planned(made.folder, *arguments)
+        assert plan["revert"]["kind"] == "conflicts", arguments
+        assert RECS in plan["revert"]["conflicts"]
+        assert any("conflicts" in note for note in plan["notes"])
+
+
+def test_nothing_to_undo(made: Repository) -> None:
+    change = changed_and_back(made)
+    made.git("revert", "--no-edit", change)
+    made.commit(f'Revert "new image"\n\nThis reverts commit {change}.')
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"] == {"kind": "nothing-to-undo", "commits": [change], "conflicts": []}
+    assert "nothing to undo" in said(made.folder, "HEAD~1..HEAD")
+
+
+def test_an_empty_commit_is_no_revert(made: Repository) -> None:
+    made.commit("empty")
+    assert planned(made.folder, "main..HEAD")["revert"] is None
+
+
+def test_a_change_that_also_goes_on_is_no_revert(made: Repository) -> None:
+    change = changed_and_back(made)
+    made.git("revert", "--no-edit", change)
+    edited(made, "environments/production/search/release.yaml", "1.8.2", "3.0.0")
+    compiled(made, "and search goes on")
+    plan = planned(made.folder, "HEAD~2..HEAD")
+    assert plan["revert"] is None
+    assert {each["id"]: each["revert"] is not None for each in plan["releases"]} == {
+        "production/recs": True,
+        "production/search": False,
+    }
+
+
+def test_an_undo_that_would_leave_outputs_out_of_date(tmp_path: Path) -> None:
+    made = repository(tmp_path / "company", two_releases())
+    write(made.folder, {"rendered/production/recs/rollouts/rollouts.yaml": "# by hand\n"})
+    made.commit("stale")
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    assert planned(made.folder, "HEAD~1..HEAD")["undo"]["kind"] == "clean-but-stale"
+
+
+# --- readiness
+
+
+def test_who_calls_and_what_the_registry_says_today(tmp_path: Path) -> None:
+    one = {"input": {"type": "object", "properties": {"user": {"type": "string"}}, "required": ["user"]}}
+    two = {"input": {"type": "object", "properties": {"item": {"type": "string"}}, "required": ["item"]}}
+    files: Files = {
+        **company({"api": {**SERVICE, "model": "als@v1"}}),
+        "environments/production/search/release.yaml": release(
+            "search", {"api": {**SERVICE, "uses": ["production/recs"]}}
+        ),
+        "registry/als/model.yaml": model(),
+    }
+    made = repository(
+        tmp_path / "company",
+        {
+            **files,
+            "registry/als/v1.yaml": record("v1", interface=one),
+            "registry/als/v2.yaml": record("v2", interface=two),
+        },
+    )
+    edited(made, RECS, "als@v1", "als@v2")
+    made.commit("v2")
+    found = planned(made.folder, "HEAD~1..HEAD")["releases"][0]["readiness"]
+    assert found["verdict"] == "blocked"
+    assert found["action"] == "relspec rollback production/recs production/search"
+
+    write(
+        made.folder,
+        {"registry/als/model.yaml": model(quarantine={"v1": {"since": "2026-03-04", "reason": "bad data"}})},
+    )
+    made.commit("v1 is quarantined")
+    plan = planned(made.folder, "HEAD~2..HEAD")
+    assert "quarantined" in plan["releases"][0]["readiness"]["phases"][-1]["why"]
+
+
+def test_gates(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    assert run(made.folder, "plan", "main..HEAD", "--fail-on", "blocked", "--fail-on", "stepped").code == 0
+    edited(made, RECS, "health:", "strategy: {blueGreen: {promote: manual}}\n    health:")
+    edited(made, ENV, "kind: Environment", "kind: Environment\nrollback: {objective: 1s}")
+    compiled(made, "slow")
+    done: Run = run(made.folder, "plan", "main..HEAD", "--fail-on", "objective", "--fail-on", "blocked")
+    assert done.code == 1
+    assert "--fail-on objective: production/recs" in done.err
+    assert "objective 1s" in done.out or "objective 1 s" in done.out
+
+
+def test_a_shallow_clone_says_so(made: Repository, tmp_path: Path) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    made.git("clone", "-q", "--depth", "2", f"file://{made.folder}", str(tmp_path / "shallow"))
+    plan = planned(tmp_path / "shallow", "HEAD~1..HEAD")
+    assert ids(plan) == ["production/recs"]
+    assert any("shallow" in note for note in plan["releases"][0]["readiness"]["notes"])
+    done = run(tmp_path / "shallow", "plan", "HEAD~2..HEAD")
+    assert done.code == 2
+    assert "fetch" in done.err or "fetched" in done.err
+
+
+def test_a_rename_keeps_its_history(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    edited(made, "environments/production/search/release.yaml", "1.8.2", "7.0.0")
+    compiled(made, "new image")
+    made.git("mv", "environments/production/recs", "environments/production/picks")
+    edited(made, "environments/production/picks/release.yaml", "name: recs", "name: picks")
+    compiled(made, "rename")
+    (each,) = planned(made.folder, "HEAD~1..HEAD")["releases"]
+    assert (each["id"], each["former"]) == ("production/picks", "production/recs")
+    assert "nothing to go back to" not in each["readiness"]["phases"][-1]["why"]
+
+
+# --- hostile names
+
+
+HOSTILE = "a|b`c</details><script>alert(1)</script>@ann ![x](http://evil.example)\x1b[31m\u202e"
+
+
+def test_nothing_reaches_a_terminal_raw(tmp_path: Path) -> None:
+    made = repository(tmp_path / "company", with_service({"env": {"GREETING": "hello"}}, compose("production")))
+    write(made.folder, with_service({"env": {"GREETING": HOSTILE, "X": "é"}}, compose("production")))
+    write(made.folder, {"environments/production/recs/notes \x1b[2J|.txt": HOSTILE})
+    made.commit(HOSTILE)
+    for arguments in ((), ("--diff",), ("--format", "json"), ("--format", "markdown")):
+        done = run(made.folder, "plan", "HEAD~1..HEAD", *arguments)
+        assert done.code == 0
+        for char in ("\x1b", "\u202e"):
+            assert char not in done.out + done.err
+
+
+# --- diffs
+
+
+def lines(*numbers: int) -> bytes:
+    return "".join(f"line {number}\n" for number in numbers).encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (lines(*range(100)), lines(*range(50), 500, *range(51, 100))),
+        (lines(*range(100)), lines(*range(40), *range(45, 100))),
+        (lines(*range(10)), lines(*range(10), 10)),
+        (lines(*range(1, 10)), lines(*range(10))),
+        (b"", lines(1, 2)),
+        (lines(1, 2), b""),
+        (lines(1, 1, 1), lines(1, 1, 1, 1, 1)),
+        (lines(*range(100)), lines(0, 1, 2, 999, *range(3, 60), *range(61, 99))),
+    ],
+)
+def test_a_diff_is_one_that_patch_applies(tmp_path: Path, before: bytes, after: bytes) -> None:
+    found: FileDiff = _diff("file", before, after)
+    (tmp_path / "file").write_bytes(before)
+    done = subprocess.run(
+        ["git", "apply", "--unidiff-zero", "-"],
+        input=found.diff.encode(),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    if before and after:
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "file").read_bytes() == after
+    assert found.added - found.removed == after.count(b"\n") - before.count(b"\n")
