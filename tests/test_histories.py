@@ -68,6 +68,19 @@ def edition(files: h.Files) -> bytes:
     return found.group()
 
 
+def gone_back(states: list[Any]) -> bool:
+    """Whether the newest state (they come newest first) was gone back to: undone, not done again."""
+    done: list[Any] = []
+    back = False
+    for state in reversed(states):
+        back = state in done
+        while back and done[-1] != state:
+            done.pop()
+        if not back:
+            done.append(state)
+    return back
+
+
 class Company(RuleBasedStateMachine):
     """A company's repository. Every rule leaves it on main with a clean work tree."""
 
@@ -448,6 +461,8 @@ class Company(RuleBasedStateMachine):
                 continue
             if h.declared(base.files, name) == h.declared(self.past.moments[0].files, name):
                 continue  # what changed lies below a variant in use: it was no other state
+            if not gone_back([run.state for run in self.past.runs(name)]):
+                continue  # `--to` went forward again: the next rollback undoes that
             again = run(self.made.folder, "rollback", each["release"])
             assert again.code == 1, (again, context)
             assert "RS613" in again.err, (again, context)

@@ -359,7 +359,8 @@ class _Past:
                         found.setdefault(name, number)
             if len(found) == len(names):
                 break
-        return found
+        points = list(self.points(far=far)) if found else []
+        return {name: number for name, number in found.items() if _went_back(name, points)}
 
     def _refuse_second(self, index: int, then: _Point, returned: dict[str, int]) -> None:
         """RS613: what is there was gone back to, and the state before it is the one that was left for it."""
@@ -369,7 +370,8 @@ class _Past:
             return
         back = self._left(index)[0].first
         age = ago(self.wish.now - self.history.time(back.id))
-        left, now = _name(then.declared, then.last), _name(self.now, back)
+        now, left = told_apart(self.now, then.declared)
+        left, now = f"{left} ({then.last.short})", f"{now} ({back.short})"
         service = f" --service {self.wish.service}" if self.wish.service is not None else ""
         further = self._below(max(returned.values()), list(returned))
         ways = [f"forward to {left}: --to {then.last.short}{service}"]
@@ -485,6 +487,24 @@ def _says(declared: Declared | None, name: str) -> object:
     return declared.services.get(name), declared.levers.get(name)
 
 
+def _went_back(name: str, points: Sequence[_Point]) -> bool:
+    """Whether the newest of some states (newest first) was reached by going back.
+
+    Going to what lies below in the pile of states takes off what lies above it; anything else is put on top. So v2, v3, v2
+    went back, and when v3 is deployed once more that is a change like any other, and can be undone.
+    """
+    pile: list[object] = []
+    back = False
+    for point in reversed(points):
+        said = _says(point.declared, name)
+        if pile and pile[-1] == said:
+            continue
+        back = said in pile
+        del pile[pile.index(said) + 1 if back else len(pile) :]
+        pile += [] if back else [said]
+    return back
+
+
 def _runs(states: Sequence[State], service: str) -> Iterator[State]:
     """The states of one service: neighbours in which it declares the same are one."""
     run: State | None = None
@@ -506,6 +526,17 @@ def _is_version(model: str, word: str) -> bool:
 def _name(declared: Declared | None, commit: Commit) -> str:
     """How a person calls a state: `als v0.3 (1a2b3c4d5)`."""
     return f"{described(declared)} ({commit.short})"
+
+
+def told_apart(one: Declared | None, other: Declared | None) -> tuple[str, str]:
+    """What a person calls two states: by what differs, where the same model runs in both."""
+    names = described(one), described(other)
+    if names[0] != names[1] or one is None or other is None:
+        return names
+    images = ", ".join(dict.fromkeys(_images(one))), ", ".join(dict.fromkeys(_images(other)))
+    if images[0] != images[1] and all(images):
+        return images
+    return names[0], f"{names[1]} as it was before"
 
 
 def described(declared: Declared | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from relspec.gitops.destination import Destination, ago, described
+from relspec.gitops.destination import Destination, ago, told_apart
 from relspec.gitops.proof import Cause, Owner
 from relspec.gitops.repository import Commit
 from relspec.gitops.rollback import Rollback, Step
@@ -114,8 +114,9 @@ def _of(step: Step, rollback: Rollback, now: int) -> Iterator[str]:
 
 def _headline(each: Destination, rollback: Rollback, now: int) -> str:
     what = each.release if each.services is None else f"{each.release} ({', '.join(sorted(each.services))})"
-    to = f"{described(each.then)} ({each.commit.short})"
-    move = "comes back as" if each.now is None else f"goes back from {described(each.now)} to"
+    running, then = told_apart(each.now, each.then)
+    to = f"{then} ({each.commit.short})"
+    move = "comes back as" if each.now is None else f"goes back from {running} to"
     head = f"{what} {move} {to}"
     if each.then.place.id != each.release:
         head += f", called {each.then.place.id} then"
