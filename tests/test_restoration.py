@@ -410,6 +410,109 @@ def test_a_release_in_another_folder_between_is_found(tmp_path: Path) -> None:
     assert made.check(base) == (0, {"RS421": "note"})
 
 
+def test_a_deleted_release_comes_back(made: Company) -> None:
+    made.git.git("rm", "-rq", "environments/production/recs")
+    deleted = made.commit("delete")
+    made.edit(ENVIRONMENT, lambda document: document.update(policies={"requireDigest": True}))
+    base = made.commit("policy")
+    made.git.git("revert", "--no-edit", deleted)
+    assert made.check(base) == (0, {"RS421": "note"})
+
+
+def test_a_rename_that_is_reverted_comes_back(made: Company) -> None:
+    made.git.git("mv", "environments/production/recs", "environments/production/recs2")
+    renamed = RELEASE.replace("/recs/", "/recs2/")
+    made.edit(renamed, lambda document: document.update(name="recs2"))
+    made.edit(renamed, lambda document: document["services"]["api"].update(image=GOOD))
+    moved = made.commit("rename")
+    made.edit(ENVIRONMENT, lambda document: document.update(policies={"requireDigest": True}))
+    base = made.commit("policy")
+    made.git.git("revert", "--no-edit", moved)
+    assert made.check(base) == (0, {"RS421": "note"})
+
+
+def test_a_renamed_release_keeps_what_it_had(made: Company) -> None:
+    made.edit(MODEL, lambda document: document.update(quarantine={"v1": {"reason": "leaks", "since": "2026-03-04"}}))
+    made.edit(ENVIRONMENT, lambda document: document.update(policies={"requireDigest": True}))
+    base = made.commit("policy and quarantine")
+    made.git.git("mv", "environments/production/recs", "environments/production/recs2")
+    made.edit(RELEASE.replace("/recs/", "/recs2/"), lambda document: document.update(name="recs2"))
+    code, said = made.check(base)
+    assert (code, said["RS421"], said["RS411"]) == (0, "warning", "warning")
+
+
+@pytest.mark.parametrize("folder", ["environments/production/recs", "environments/production/eu"])
+def test_a_new_environment_inside_another_loosens_nothing(made: Company, folder: str) -> None:
+    base = upgraded(made)
+    name = folder.rpartition("/")[2]
+    inner = {"apiVersion": "relspec/v1", "kind": "Environment", "name": name, "policies": {"requireDigest": False}}
+    (made.git.folder / folder).mkdir(exist_ok=True)
+    (made.git.folder / folder / "environment.yaml").write_bytes(written(inner))
+    if name == "eu":
+        made.git.git("mv", "environments/production/recs", f"{folder}/recs")
+    path = RELEASE if name == "recs" else f"{folder}/recs/release.yaml"
+    made.edit(path, lambda document: document["services"]["api"].update(image="ghcr.io/acme/evil:1"))
+    code, said = made.check(base)
+    assert (code, said["RS421"]) == (1, "error")
+
+
+def test_an_environment_by_another_name_loosens_nothing(made: Company) -> None:
+    base = upgraded(made)
+    made.git.git("mv", "environments/production", "environments/prod2")
+    loose = {"name": "prod2", "policies": {"requireDigest": False}}
+    made.edit("environments/prod2/environment.yaml", lambda document: document.update(loose))
+    path = RELEASE.replace("/production/", "/prod2/")
+    made.edit(path, lambda document: document["services"]["api"].update(image="ghcr.io/acme/evil:1"))
+    code, said = made.check(base)
+    assert (code, said["RS421"]) == (1, "error")
+
+
+def test_another_violation_in_the_place_of_an_old_one_counts(made: Company) -> None:
+    """The image comes from the environment's defaults: the same code at the same place, of another image."""
+    made.edit(RELEASE, lambda document: document["services"]["api"].pop("image"))
+    made.edit(ENVIRONMENT, lambda document: document.update(defaults={"image": IMAGE}))
+    made.commit("image by default")
+    made.edit(ENVIRONMENT, lambda document: document.update(policies={"requireDigest": True}))
+    base = made.commit("policy")
+    made.edit(ENVIRONMENT, lambda document: document["defaults"].update(image="ghcr.io/acme/evil:latest"))
+    code, said = made.check(base)
+    assert (code, said["RS421"]) == (1, "error")
+
+
+def test_a_record_that_the_restored_state_knew_is_not_dropped_on_the_way(made: Company) -> None:
+    base = upgraded(made)
+    back(made)
+    (made.git.folder / "registry/als/v3.yaml").unlink()
+    code, said = made.check(base)
+    assert (code, said["RS430"]) == (1, "error")
+
+
+def test_what_is_wrong_with_a_new_allowance_is_said(made: Company) -> None:
+    base = upgraded(made)
+    allowance = {"code": "RS411", "release": "production/recs", "reason": "mine", "until": "2099-01-01"}
+    made.edit(ENVIRONMENT, lambda document: document["policies"].update(allow=[allowance]))
+    code, said = made.check(base)
+    assert (code, said["RS122"]) == (1, "error")
+
+
+def test_a_conflict_among_outputs_alone_is_still_a_restoration(made: Company) -> None:
+    made.service(image=GOOD, model="als@v2")
+    two = made.commit("v2")
+    made.edit(ENVIRONMENT, lambda document: document.setdefault("policies", {}).update(requireDigest=True))
+    made.commit("policy")
+    made.git.git("checkout", "-q", "-b", "revert")
+    made.git.git("revert", "--no-edit", two)
+    made.git.git("checkout", "-q", "main")
+    output = made.git.folder / "rendered/production/recs/rollouts/rollouts.yaml"
+    output.write_text(output.read_text().replace(GOOD, "ghcr.io/acme/other:1"))
+    base = made.git.commit("somebody edits an output")
+    made.git.git("checkout", "-q", "revert")
+    code, said = made.check(base)
+    assert (code, said["RS421"]) == (0, "note")
+    result = run(made.git.folder, "check", "--merge", "main")
+    assert "no output is ever merged" in result.err
+
+
 # --- the merge
 
 

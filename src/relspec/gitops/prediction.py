@@ -57,10 +57,20 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merge in memory: the id of its top tree, or None and the paths in conflict (sorted, as seen from the root)."""
+    """A merge in memory: the id of its top tree, or None and the paths in conflict (sorted, as seen from the root).
+
+    `marked` is the tree in which those hold conflict markers.
+    """
 
     tree: str | None
     conflicts: tuple[str, ...] = ()
+    marked: str = ""
+
+    def sources(self, output: str) -> str | None:
+        """The top tree where no source is in conflict: outputs are never merged, but compiled again."""
+        if all(path.startswith(f"{output}/") for path in self.conflicts):
+            return self.tree or self.marked
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +184,10 @@ def merged(repository: Repository, ours: str, theirs: str) -> Merged:
         except GitFailedError as error:
             if error.code != CONFLICT or not error.output:
                 raise _refused(repository, error, ours, theirs) from error
-            names = error.output.decode("utf-8", "surrogateescape").split("\0")[1:]
+            marked, *names = error.output.decode("utf-8", "surrogateescape").split("\0")
             # Where a file meets a folder or a link, Git keeps one side as `path~label`: the label is for its work tree.
             label = re.compile(rf"~({ours}|{theirs})(_\d+)?$")
-            return Merged(None, _as_seen(repository, {label.sub("", name) for name in names}))
+            return Merged(None, _as_seen(repository, {label.sub("", name) for name in names}), marked)
     return Merged(answer.decode("ascii").strip("\0\n"))
 
 

@@ -17,10 +17,10 @@ from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, Kind, RelspecError, Severity
 from relspec.discovery import ENVIRONMENT_FILE, place_of
-from relspec.gitops.declared import RELEASE, Declared, Levers, declare
+from relspec.gitops.declared import RELEASE, Absent, Declared, Levers, declare
 from relspec.gitops.prediction import merged
 from relspec.gitops.repository import Commit, Repository
-from relspec.gitops.states import History, State
+from relspec.gitops.states import History, State, renamed
 from relspec.spec.environment import Policies, Restorable
 from relspec.tree import EntryKind, Tree
 
@@ -73,7 +73,7 @@ class Restorations:
         self.history = History(repository, base)
         self.base = repository.commit(base)
         self.before = repository.tree(base)
-        self._after = _merge(repository, base, head, tree, dirty=dirty)
+        self._after = _merge(repository, base, head, tree, Compiler(tree, any_edition=True).output, dirty=dirty)
         self._of: dict[str, Mapping[str, Restored]] = {}
         self._declared: dict[str, tuple[Declared, Declared] | None] = {}
         self._compiled: dict[tuple[str, str], CompiledRelease | None] = {}
@@ -87,14 +87,31 @@ class Restorations:
         return self._of[release]
 
     def _sides(self, release: str) -> tuple[Declared, Declared] | None:
-        """What a release declares at the base and after the merge; None where it is new, gone, or they conflict."""
+        """What a release declares at the base and after the merge; None where it is gone, or they conflict.
+
+        Of a release that the change brings back, the base declares nothing; of one that it renames, what it had before.
+        """
         if release not in self._declared:
             file = self.files.get(release)
-            before = declare(self.before, release, self.history.memory, file)
             now = declare(self._after, release, self.history.memory, file) if self._after is not None else None
+            before = declare(self.before, release, self.history.memory, file)
+            if isinstance(now, Declared) and isinstance(before, Absent):
+                before = self._renamed(now) or replace(now, services={}, models={}, levers={}, key="")
             known = isinstance(before, Declared) and isinstance(now, Declared)
             self._declared[release] = (cast("Declared", before), cast("Declared", now)) if known else None
         return self._declared[release]
+
+    def former(self, release: str) -> str:
+        """The id of a release at the base: another one where the change renames it."""
+        sides = self._sides(release)
+        return sides[0].place.id if sides is not None else release
+
+    def _renamed(self, now: Declared) -> Declared | None:
+        """The release of the base that the change took away and that declared the same."""
+        if self._after is None:
+            return None
+        gone = [file for file in self.files.values() if self._after.kind(file) != "file"]
+        return renamed(now, self.before, self._after, gone, self.history.memory)
 
     def _find(self, release: str) -> Iterator[Restored]:
         sides = self._sides(release)
@@ -189,12 +206,20 @@ class Restorations:
         if not _is_waivable(finding):
             return finding
         if finding.code == "RS430":
-            dropped = self._after is not None and self._after.kind(finding.where.file) == "missing"
-            return replace(finding, severity=Severity.WARNING) if dropped and self.goes_back else finding
+            dropped = self.goes_back and self._came_since(finding.where.file)
+            return replace(finding, severity=Severity.WARNING) if dropped else finding
         allowed = self._allowed(finding.release, self._services(finding)) if finding.release else None
         if allowed is None:
             return finding
         return replace(finding, message=f"{finding.message} ({allowed})", severity=Severity.WARNING)
+
+    def _came_since(self, record: str) -> bool:
+        """Whether a record that is gone came only after a state that is restored: then a plain revert drops it."""
+        if self._after is None or self._after.kind(record) != "missing":
+            return False
+        restored = [found for release in self.changed for found in self.of(release).values()]
+        commits = {found.commit.id for found in restored if found.commit is not None}
+        return any(self.history.tree(commit).kind(record) == "missing" for commit in commits)
 
     def _allowed(self, release: str, services: frozenset[str]) -> str | None:
         """Why findings about some services of a release are waived; None where they are not."""
@@ -218,8 +243,8 @@ class Restorations:
         compiled = self._made(finding.release, where)
         if compiled is None:
             return False
-        same = ((each.code, each.where.path, each.where.part) for each in compiled.findings)
-        return (finding.code, finding.where.path, finding.where.part) in same
+        same = ((each.code, each.where.path, each.where.part, each.message) for each in compiled.findings)
+        return (finding.code, finding.where.path, finding.where.part, finding.message) in same
 
     def _made(self, release: str, where: Literal["restored", "base"]) -> CompiledRelease | None:
         if (release, where) not in self._compiled:
@@ -229,7 +254,8 @@ class Restorations:
                 now = declare(self._after, release, self.history.memory, file)
                 tree = Overlaid(self.before, self._after, now.asked)
             compiler = Compiler(tree, any_edition=True, memory=self.history.memory)
-            place = place_of(tree, compiler.loader, release, file)
+            name = release if where == "restored" else self.former(release)
+            place = place_of(tree, compiler.loader, name, self.files.get(name, file))
             self._compiled[release, where] = compiler.release(place) if place is not None else None
         return self._compiled[release, where]
 
@@ -276,8 +302,8 @@ def _is_waivable(finding: Finding) -> bool:
     return rule.kind in WAIVABLE and (finding.severity or rule.severity) is Severity.ERROR
 
 
-def _merge(repository: Repository, base: str, head: str | None, tree: Tree, *, dirty: bool) -> Tree | None:
-    """The files of the merge of a change with its base; None where they conflict, for that is no restoration.
+def _merge(repository: Repository, base: str, head: str | None, tree: Tree, output: str, *, dirty: bool) -> Tree | None:
+    """The files of the merge of a change with its base; None where sources conflict, for that is no restoration.
 
     A branch that is up to date with its base merges to itself, edits that nobody committed included. Of another branch
     only its commits count.
@@ -286,8 +312,8 @@ def _merge(repository: Repository, base: str, head: str | None, tree: Tree, *, d
         return tree
     if dirty:
         return None
-    result = merged(repository, base, head)
-    return repository.tree_of(result.tree) if result.tree is not None else None
+    sources = merged(repository, base, head).sources(output)
+    return repository.tree_of(sources) if sources is not None else None
 
 
 def _same(state: State, now: Declared, service: str) -> bool:

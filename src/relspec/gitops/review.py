@@ -7,6 +7,7 @@ The base is a commit; the head is a work tree or a commit. What goes back to wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -128,11 +129,22 @@ class Review:
         return bool(outer) and (base.kind(f"{outer}/{RELEASE_FILE}") == "file" or self._lies_in_a_release(base, outer))
 
     def _policies(self, environment: str, own: Policies) -> Policies:
-        """The stricter of an environment's policies and the base's: a pull request can't loosen its own."""
-        try:
-            return stricter(own, self.before.compiler.resolver.environment(environment).policies)
-        except RelspecError:
-            return own
+        """The stricter of an environment's policies and the base's: a pull request can't loosen its own.
+
+        Of an environment that the base does not have, the one around it counts, and those that the change takes away:
+        neither a new folder nor another name makes a rule go.
+        """
+        resolver = self.before.compiler.resolver
+        known = self.before.compiler.found.environments
+        around = environment
+        while around and around not in known:
+            around = around.rpartition("/")[0]
+        gone = [path for path in known if around != environment and path not in self.compiler.found.environments]
+        for path in dict.fromkeys([around, *gone]):
+            if path:
+                with suppress(RelspecError):
+                    own = stricter(own, resolver.environment(path).policies)
+        return own
 
     @cached_property
     def after(self) -> Side:
@@ -173,7 +185,7 @@ class Review:
 
     def compiled(self, places: Sequence[Place] | None = None) -> Compiled:
         """Everything that is wrong in the head, as weighty as it is in this change."""
-        moves = moves_to_quarantined(self.before, self.after, self.changed)
+        moves = moves_to_quarantined(self.before, self.after, self.changed, self.restorations.former)
 
         def judge(finding: Finding) -> Finding:
             return next(graded((self.restorations.judged(finding),), moves))
@@ -202,32 +214,36 @@ def content(tree: Tree, path: str) -> bytes | None:
 def check_merge(repository: Repository, revision: str) -> Iterator[Finding]:
     """RS602: what the merge of HEAD with a revision would have that neither has: conflicts, and outputs out of date.
 
-    The merge is made in memory. A conflict among outputs is no problem of its own: compiling again is the answer.
+    The merge is made in memory. For a conflict among outputs compiling again is the answer.
     Raises RelspecError as `prediction.merged` does.
     """
     head = repository.resolve("HEAD")
     other = repository.resolve(revision)
     result = merged(repository, head, other)
-    command = f"git merge {revision} && relspec compile && git add -A"
-    if result.tree is None:
+    output = Compiler(repository.tree(head), any_edition=True).output
+    sources = result.sources(output)
+    again = f"relspec compile && git add -A {output} && git commit"
+    if sources is None:
         for path in result.conflicts:
             yield Finding(
                 "RS602", f"{path} conflicts with {revision}", Where(path), f"resolve it: git merge {revision}"
             )
         return
-    tree = repository.tree_of(result.tree)
-    compiler = Compiler(tree)
-    compiled = compiler.compile()
+    for path in result.conflicts:
+        message = f"{path} conflicts with {revision}, and no output is ever merged"
+        yield Finding("RS602", message, Where(path), f"git merge {revision}; {again} --no-edit")
+    tree = repository.tree_of(sources)
+    compiled = Compiler(tree).compile()
     if tree.kind(compiled.output) != "folder":
         return
     for diagnostic in compiled.diagnostics:
         if diagnostic.severity is Severity.ERROR and compiled.stopped:
             where = Where(diagnostic.file, range=diagnostic.range)
-            yield Finding(
-                "RS602", f"merged with {revision}: {diagnostic.message}", where, f"git merge {revision}, then mend it"
-            )
+            hint = f"git merge {revision}, then mend it"
+            yield Finding("RS602", f"merged with {revision}: {diagnostic.message}", where, hint)
     if not compiled.stopped:
         changes = compare_tree(tree, compiled.files, [compiled.output])
         for path in (*changes.written, *changes.removed):
-            message = f"merged with {revision}, this output is out of date"
-            yield Finding("RS602", message, Where(path), f"{command} {compiled.output} && git commit")
+            if path not in result.conflicts:
+                message = f"merged with {revision}, this output is out of date"
+                yield Finding("RS602", message, Where(path), f"git merge {revision} && {again}")

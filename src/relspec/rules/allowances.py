@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Finding, Kind, Related, Severity, Where
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease
-from relspec.spec.environment import Allowance
+from relspec.spec.environment import Allowance, Policies
 
 OF_CHANGES = frozenset({"RS432", "RS433", "RS435"})
 """Policy codes that only a comparison of two trees gives: whether they are allowed for nothing shows nowhere else."""
@@ -41,7 +41,7 @@ def allowed(finding: Finding, release: ResolvedRelease, today: str | None) -> Fi
 
 def allowances(release: ResolvedRelease) -> Iterator[Finding]:
     """RS122: an allowance of what can't be allowed, or until a day that does not exist."""
-    for allowance in release.environment.policies.allow:
+    for allowance in _written(release.environment).allow:
         rule = CATALOGUE.get(allowance.code)
         if rule is None or rule.kind is not Kind.POLICY:
             what = "there is no such code" if rule is None else f"it is about {rule.kind.value}"
@@ -63,7 +63,7 @@ def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known:
     resolved = {release.id for release, _ in releases}
     seen: set[Where] = set()
     for release, _ in releases:
-        for allowance in release.environment.policies.allow:
+        for allowance in _written(release.environment).allow:
             place = _where(release.environment, allowance, "release")
             if place in seen:
                 continue
@@ -81,10 +81,14 @@ def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known:
                 yield Finding("RS428", message, place, "remove the entry: it would hide the next one")
 
 
+def _written(environment: ResolvedEnvironment) -> Policies:
+    """The policies as they are written: a review of a change may have taken allowances out of those in force."""
+    return environment.spec.policies or environment.policies
+
+
 def _where(environment: ResolvedEnvironment, allowance: Allowance, field: str) -> Where:
-    """A field of an allowance; a review may have taken others out, so its place is that in the document."""
-    written = environment.spec.policies or environment.policies
-    index = written.allow.index(allowance)
+    """A field of an allowance."""
+    index = _written(environment).allow.index(allowance)
     return environment.where(("policies", "allow", index, field))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from relspec.diagnostics import Finding, Severity, Where
@@ -28,15 +28,21 @@ class Move:
     where: Where
 
 
-def moves_to_quarantined(base: Side, head: Side, changed: Collection[str] | None = None) -> tuple[Move, ...]:
+def moves_to_quarantined(
+    base: Side,
+    head: Side,
+    changed: Collection[str] | None = None,
+    former: Callable[[str], str] = lambda release: release,
+) -> tuple[Move, ...]:
     """The services moved to a version whose quarantine is in force in `head`, sorted by release.
 
     To be moved is to get more of it: a new service, another version, a candidate that becomes stable, a variant that is
-    switched to. A release that the base has and that does not resolve there counts as one without any version.
+    switched to. A release that the base has and that does not resolve there counts as one without any version. `former`
+    gives the id that a release has at the base: a rename moves no service.
     """
     found: list[Move] = []
     for name in reached(base, head, changed):
-        now, was = head.release(name), base.release(name)
+        now, was = head.release(name), base.release(former(name))
         for service in now.services.values() if now is not None else ():
             before = was.services.get(service.name) if was is not None else None
             found += _moves(name, before, service)
