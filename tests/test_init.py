@@ -152,6 +152,7 @@ def test_ci_checks_the_change_and_the_outputs() -> None:
     lines = [step["run"] for step in job["steps"] if "run" in step]
     assert 'relspec check --since "$BASE"' in lines
     assert "relspec compile --check" in lines
+    assert "relspec drill" in lines
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

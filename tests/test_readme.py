@@ -86,7 +86,8 @@ def comparable(text: str) -> str:
     numbers: dict[str, str] = {}
     text = re.sub(r"\b[0-9a-f]{9}(?:[0-9a-f]{31})?\b", lambda m: numbers.setdefault(m[0][:9], f"<{len(numbers)}>"), text)
     text = re.sub(r"\((?:just now|\d[^()]* ago)\)", "(ago)", text)
-    return re.sub(r"\bin \d+(?:\.\d+)? m?s\b", "in <time>", text)
+    text = re.sub(r"\bsince \d{4}-\d\d-\d\d\b(?!T)", "since <day>", text)
+    return re.sub(r"\b\d+\.\d+ m?s\b", "<time>", text)
 
 
 def test_the_readme_shows_what_its_commands_print(tmp_path: Path) -> None:

@@ -149,7 +149,12 @@ jobs:
         with:
           python-version: "3.12"
       - run: pip install 'relspecRANGE'
-      - name: What this change does to the releases
+      - name: What this change does to the releases, and how fast it could be undone
+        if: github.event_name == 'pull_request'
+        env:
+          BASE: origin/${{ github.base_ref }}
+        run: relspec plan "$BASE..HEAD" --format markdown >> "$GITHUB_STEP_SUMMARY"
+      - name: Nothing is wrong with it
         if: github.event_name == 'pull_request'
         env:
           BASE: origin/${{ github.base_ref }}
@@ -159,6 +164,8 @@ jobs:
         run: relspec check
       - name: The outputs are those of the specs
         run: relspec compile --check
+      - name: Every release could go back
+        run: relspec drill
 """
 
 APPLICATION = """\
@@ -366,7 +373,8 @@ git add -A && git commit -m "scoring: churn 1.1.0 in dev"
 docker compose -f rendered/dev/scoring/compose/compose.yaml up -d --wait --remove-orphans
 ```
 
-And go back. The outputs come back with the spec, byte for byte:
+And go back. The outputs come back with the spec, byte for byte; `relspec rollback dev/scoring` does the same, proves it, and
+also works when others have changed things since:
 
 ```sh
 git revert --no-edit HEAD
@@ -385,7 +393,7 @@ docker compose -f rendered/dev/scoring/compose/compose.yaml up -d --wait --remov
 | `registry/<model>/model.yaml` | aliases, lifecycle, quarantine | whoever trains it |
 | `rendered/` | outputs: never edited; any conflict in it ends with `relspec compile && git add -A rendered` | relspec |
 | `argocd/` | the Argo CD Application of an environment: set `repoURL` and apply it once | platform team |
-| `.github/workflows/relspec.yml` | the checks of a pull request; in GitLab CI run the same two commands with `GIT_DEPTH: 0` | everybody |
+| `.github/workflows/relspec.yml` | the checks of a pull request; in GitLab CI run the same commands with `GIT_DEPTH: 0` | everybody |
 | `.relspec/schemas/` | schemas for editors with a YAML language server; refresh them with `relspec schema` | relspec |
 
 `relspec explain production/scoring api.image` says where a value comes from, `relspec model list churn` where each

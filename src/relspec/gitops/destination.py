@@ -534,9 +534,7 @@ def told_apart(one: Declared | None, other: Declared | None) -> tuple[str, str]:
     if names[0] != names[1] or one is None or other is None:
         return names
     images = ", ".join(dict.fromkeys(_images(one))), ", ".join(dict.fromkeys(_images(other)))
-    if images[0] != images[1] and all(images):
-        return images
-    return names[0], f"{names[1]} as it was before"
+    return images if images[0] != images[1] and all(images) else names
 
 
 def described(declared: Declared | None) -> str:

@@ -116,8 +116,12 @@ def _headline(each: Destination, rollback: Rollback, now: int) -> str:
     what = each.release if each.services is None else f"{each.release} ({', '.join(sorted(each.services))})"
     running, then = told_apart(each.now, each.then)
     to = f"{then} ({each.commit.short})"
-    move = "comes back as" if each.now is None else f"goes back from {running} to"
-    head = f"{what} {move} {to}"
+    if each.now is None:
+        head = f"{what} comes back as {to}"
+    elif running == then:
+        head = f"{what} goes back to its state of {each.commit.short} ({then})"
+    else:
+        head = f"{what} goes back from {running} to {to}"
     if each.then.place.id != each.release:
         head += f", called {each.then.place.id} then"
     if len(each.left) == 1:
@@ -164,7 +168,7 @@ def _revert(step: Step) -> Iterator[str]:
         yield f"a plain git revert {step.prediction.commit[:9]} would be: {step.prediction.kind}"
         for finding in step.prediction.findings():
             if finding.code == "RS610":
-                yield f"  {finding.message}"
+                yield f"  warning {finding.code}: {finding.message}"
     elif step.unpredicted:
         yield f"a plain git revert is not predicted: {step.unpredicted}"
 
