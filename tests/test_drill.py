@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +95,22 @@ def test_what_ran_before_comes_back_byte_by_byte(tmp_path: Path) -> None:
     assert (result.code, result.err) == (0, "")
     assert "restored  production/recs  recs 1.9 -> recs 1.8, identical" in result.out
     assert "1 release: 1 restored, 0 failed" in result.out
+
+
+def test_what_differs_is_said_where_the_version_does_not(tmp_path: Path) -> None:
+    made = started(tmp_path, images("1.8"))
+    deployed(made, images("1.8", env={"LOG_LEVEL": "debug"}, replicas=2), "louder", "10:00")
+    expected = "recs 1.8 -> recs 1.8 as before (api: env, replicas), identical"
+    assert expected in drill(made).out
+    assert "| recs 1.8 as before (api: env, replicas) |" in drill(made, "--format", "markdown").out
+    assert (report(made)["from_version"], report(made)["to_version"]) == ("recs 1.8", "recs 1.8")
+
+
+def test_the_time_of_a_drill_is_written_like_every_other(tmp_path: Path) -> None:
+    made = started(tmp_path, images("1.8"))
+    date = report(made)["drill_date"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", date)
+    assert abs(datetime.fromisoformat(date).timestamp() - time.time()) < 600
 
 
 def test_a_drill_leaves_nothing_behind(tmp_path: Path) -> None:

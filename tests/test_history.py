@@ -30,10 +30,12 @@ from relspec import editor_schemas
 from relspec.gitops.history import Record, instant, lasting
 from relspec.gitops.history import record as history_of
 from relspec.gitops.repository import Repository as Git
-from relspec.gitops.states import History
+from relspec.gitops.states import History, former_place
 
 RECS = "production/recs"
 SPEC = "environments/production/recs/release.yaml"
+PLACE = "environments/production/environment.yaml"
+BESIDE = "environments/production/release.yaml"
 DAY = "2026-03-04T"
 
 
@@ -258,6 +260,65 @@ def test_a_rename_goes_on_under_the_old_name(tmp_path: Path) -> None:
     assert "as production/recs" in run(made, "production/movies").out
 
 
+def test_another_free_name_beside_the_environment_is_a_rename(tmp_path: Path) -> None:
+    def beside(name: str, tag: str) -> dict[str, Any]:
+        files = images(tag)
+        return {PLACE: files[PLACE], BESIDE: {**files[SPEC], "name": name}}
+
+    made = started(tmp_path, beside("recs", "1.8"))
+    bad = changed(made, beside("recs", "1.9"), "1.9", "10:00")
+    changed(made, beside("movies", "1.9"), "renamed", "11:00")
+    found = rows(made, "production/movies").rows
+    assert [(row.release, row.kind, row.running) for row in found] == [
+        (RECS, "changed", "recs 1.9"),
+        (RECS, "new", "recs 1.8"),
+    ]
+    assert found[0].commit.id == bad
+    assert [row.kind for row in rows(made, RECS).rows] == ["removed", "changed", "new"]
+    changed(made, beside("films", "2.0"), "another name and another image", "12:00")
+    assert [row.kind for row in rows(made, "production/films").rows] == ["new"]
+
+
+BETWEEN = "environments/production/team/recs/release.yaml"
+
+
+def between(tag: str) -> dict[str, Any]:
+    """The same release in a folder between its environment's and its own."""
+    files = images(tag)
+    return {PLACE: files[PLACE], BETWEEN: files[SPEC]}
+
+
+@pytest.mark.parametrize("word", [RECS, BETWEEN, BETWEEN.removesuffix("/release.yaml")])
+def test_a_release_in_a_folder_between_has_its_history_when_it_is_gone(tmp_path: Path, word: str) -> None:
+    made = started(tmp_path, between("1.8"))
+    changed(made, between("1.9"), "1.9", "10:00")
+    made.git("rm", "-rq", "environments/production/team")
+    made.commit("no more recs", at("11:00"))
+    changed(made, {"environments/production/team/other/release.yaml": release("other")}, "another", "12:00")
+    document = json.loads(run(made, word, "--format", "json").out)
+    assert document["release"] == RECS
+    assert [row["kind"] for row in document["changes"]] == ["removed", "changed", "new"]
+    assert "recs 1.9" in run(made, word, "--at", at("10:30")).out
+
+
+def test_where_a_release_lay_is_found_by_its_id_and_by_its_path(tmp_path: Path) -> None:
+    made = started(tmp_path, between("1.8"))
+    made.git("mv", "environments/production/team", "environments/production/group")
+    made.commit("moved", at("10:00"))
+    made.git("mv", "environments/production/group/recs", "environments/production/movies")
+    made.commit("renamed", at("11:00"))
+    history = History(Git(made.folder), made.git("rev-parse", "HEAD"))
+    newest = former_place(history, RECS)
+    assert newest is not None
+    assert (newest.id, newest.file) == (RECS, "environments/production/group/recs/release.yaml")
+    older = former_place(history, BETWEEN)
+    assert older is not None
+    assert (older.id, older.file) == (RECS, BETWEEN)
+    assert [
+        former_place(history, word) for word in ("staging/recs", "recs", "production/team", "production/movies")
+    ] == [None] * 4
+
+
 def test_a_release_that_is_gone_has_its_history(tmp_path: Path) -> None:
     made = started(tmp_path, images("1.8"))
     made.git("rm", "-rq", "environments/production/recs")
@@ -315,6 +376,40 @@ def test_a_time_without_a_zone_is_refused(tmp_path: Path, words: str) -> None:
     result = run(made, RECS, "--at", words)
     assert result.code == 2
     assert "2026-03-04T14:05Z" in result.err
+
+
+def test_what_one_service_was_at_a_time(tmp_path: Path) -> None:
+    def two(api: str, worker: str) -> dict[str, Any]:
+        services = {
+            name: {**SERVICE, "image": f"acme/{name}:{tag}"} for name, tag in (("api", api), ("worker", worker))
+        }
+        return company(services, kubernetes(None))
+
+    made = started(tmp_path, company({"api": {**SERVICE, "image": "acme/api:1"}}, kubernetes(None)))
+    worker = changed(made, two("1", "1"), "a worker", "10:00")
+    changed(made, two("2", "1"), "api 2", "11:00")
+    changed(made, two("2", "2"), "worker 2", "12:00")
+    answer = run(made, RECS, "--service", "worker", "--at", at("11:30"))
+    assert answer.out.startswith(
+        f"{at('11:30')}  {RECS}, service worker: worker 1 (commit {worker[:9]}, since {at('10:00')}"
+    )
+    assert (
+        "not there yet; it came 2026-03-04T10:00:00Z" in run(made, RECS, "--service", "worker", "--at", at("09:30")).out
+    )
+    live = json.loads(run(made, RECS, "--service", "worker", "--at", at("11:30"), "--format", "json").out)
+    jsonschema.Draft7Validator(editor_schemas.schema("live")).validate(live)
+    assert (live["service"], live["change"]["commit"], live["next"]["time"]) == ("worker", worker, at("12:00"))
+    assert "no service web" in run(made, RECS, "--service", "web", "--at", at("11:30")).err
+    assert "leave out --limit" in run(made, RECS, "--limit", "3", "--at", at("11:30")).err
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [("0001-01-01T00:00+14:00", "0001-01-01T00:00:00Z"), ("9999-12-31T23:59-14:00", "9999-12-31T23:59:59Z")],
+)
+def test_a_time_beyond_the_calendar_is_its_end(tmp_path: Path, words: str, shown: str) -> None:
+    made = started(tmp_path, images("1.8"))
+    assert run(made, RECS, "--at", words).out.startswith(f"{shown}  {RECS}: ")
 
 
 def test_committer_times_that_go_backwards_are_no_earlier(tmp_path: Path) -> None:
@@ -375,6 +470,13 @@ def test_markdown_is_the_table_that_people_keep_by_hand(tmp_path: Path) -> None:
     assert lines[4].startswith("| 2026-03-04 | 12 min | 500s since the deploy | Yes | ")
     assert f"`{ids['back'][:9]}`" in lines[4]
     assert len([line for line in lines if line.startswith("| 2026-03-04T")]) == 4
+
+
+def test_a_short_table_does_not_deny_what_it_leaves_out(tmp_path: Path) -> None:
+    made, _ = rolled_back(tmp_path)
+    few = run(made, RECS, "--format", "markdown", "--limit", "1").out
+    assert "Nothing was rolled back in the changes shown." in few
+    assert "Nothing" not in run(made, RECS, "--format", "markdown").out
 
 
 def test_a_fallback_is_in_the_table_with_its_own_reason(tmp_path: Path) -> None:

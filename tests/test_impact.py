@@ -219,6 +219,13 @@ ROLLOUTS: list[tuple[str, Map, Map, Map, str]] = [
         "restarts nothing: another strategy from the next version on and AnalysisTemplate recs-api-success-rate",
     ),
     (
+        "other steps",
+        NO_ROUTER,
+        {"strategy": {"canary": {"steps": FIVE}}},
+        {"strategy": {"canary": {"steps": FIVE[:2]}}},
+        "restarts nothing: other settings of the strategy and AnalysisTemplate recs-api-success-rate",
+    ),
+    (
         "an annotation of the Rollout",
         ISTIO,
         {},
@@ -298,6 +305,32 @@ def test_another_namespace_is_another_rollout() -> None:
     moved["targets"]["rollouts"]["namespace"] = "ml-new"
     kinds = [effect.kind for effect in between(with_service({}), with_service({}, moved))]
     assert sorted(kinds) == ["create", "remove"]
+
+
+def test_the_time_that_old_pods_stay_is_no_other_strategy() -> None:
+    old, new = (with_service({}, kubernetes(rollback={"warm": warm})) for warm in ("10m", "15m"))
+    assert lines(old, new) == ("rollouts: restarts nothing: other settings of the strategy",)
+
+
+def test_an_environment_of_another_name_is_another_cluster_unless_it_says_which() -> None:
+    """As readiness has it: nothing is known of what runs in the other one, so that all starts anew."""
+    old, new = (with_service({}, kubernetes(name=name)) for name in ("production", "live"))
+    assert lines(old, new) == (
+        "rollouts: in live: Rollout recs-api comes: 1 pod; in production: Rollout recs-api goes with its 1 pod",
+    )
+    target = {"rollouts": {"namespace": "ml-prod", "prometheus": "http://prometheus:9090", "cluster": "eu"}}
+    old, new = (with_service({}, kubernetes(name=name, targets=target)) for name in ("production", "live"))
+    assert lines(old, new) == ("rollouts: restarts nothing: the outputs only read differently",)
+
+
+def test_a_rollout_that_goes_back_skips_its_steps() -> None:
+    """Which ReplicaSets are there only the history knows; two releases alone can't tell."""
+    stepped = {"strategy": {"canary": {"steps": FIVE}}}
+    old, new = made(with_service(stepped, ISTIO)), made(with_service({**stepped, **NEXT}, ISTIO))
+    (effect,) = impact(old, new, {("rollouts", "recs-api"): "1a2b3c4d5e6f"})
+    assert effect.words.startswith("back to the ReplicaSet of 1a2b3c4d5: steps skipped if it is still there; at most ")
+    assert (effect.kind, effect.least_seconds, effect.restarts) == ("rollout", 0, True)
+    assert impact(old, new, {("rollouts", "another"): "1a2b3c4d5e6f"}) == impact(old, new)
 
 
 def test_services_of_one_release_are_told_apart() -> None:

@@ -259,6 +259,16 @@ def test_a_small_plan_has_everything() -> None:
     assert "more" not in text
 
 
+@pytest.mark.parametrize("releases", [400, 2_000])
+def test_rows_that_are_left_out_are_counted(releases: int) -> None:
+    found = plan(releases, "recs", "image 1 -> 2; env LOG_LEVEL info -> debug", 5)
+    text = markdown(found)
+    assert_whole(found, text)
+    more = re.search(r"^(\d+) releases more \((.*)\)$", text, re.MULTILINE)
+    assert more is not None
+    assert sum(int(number) for number in re.findall(r": (\d+)", more[2])) == int(more[1])
+
+
 def test_the_worst_comes_first() -> None:
     text = markdown(plan(5, "recs", "image 1 -> 2", 0))
     rows = [line.rpartition(" | ")[2] for line in text.splitlines() if line.startswith("| `env-")]

@@ -329,6 +329,56 @@ def test_deprecate_and_back(root: Path) -> None:
     assert "als v2 is not deprecated" in undone.err
 
 
+@pytest.mark.parametrize(
+    ("joined", "parted"),
+    [
+        (("deprecate", "als@v2"), ("deprecate", "als", "v2")),
+        (("archive", "als@v2"), ("archive", "als", "v2")),
+        (("quarantine", "als@v2", "--reason", "x@y"), ("quarantine", "als", "v2", "--reason", "x@y")),
+        (("alias", "als@prod", "v4"), ("alias", "als", "prod", "v4")),
+        (("alias", "als@latest", "--remove"), ("alias", "als", "latest", "--remove")),
+        (("register", "als@v7", "--uri", "s3://a/b"), ("register", "als", "v7", "--uri", "s3://a/b")),
+        (("show", "als@v2"), ("show", "als", "v2")),
+    ],
+)
+def test_a_model_and_its_version_in_one_word(root: Path, joined: tuple[str, ...], parted: tuple[str, ...]) -> None:
+    before = on_disk(root)
+    done = model(root, *parted)
+    after = on_disk(root)
+    for path in after.keys() - before.keys():
+        (root / path).unlink()
+    write(root, before)
+    assert model(root, *joined) == done
+    assert done.code == 0
+    assert on_disk(root) == after
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("deprecate", "als"), "als VERSION or als@VERSION"),
+        (("deprecate", "als@"), "als VERSION or als@VERSION"),
+        (("deprecate", "als@v2", "v3"), "als@v2 names the version already: leave out v3"),
+        (("alias", "als"), "als ALIAS or als@ALIAS"),
+        (("alias", "als@prod"), "Name the version that the alias shall mean"),
+        (("alias", "als@prod", "latest", "v4"), "als@prod names the alias already"),
+    ],
+)
+def test_a_word_too_few_or_too_many(root: Path, words: tuple[str, ...], said: str) -> None:
+    before = on_disk(root)
+    done = model(root, *words)
+    assert (done.code, said in done.err) == (2, True)
+    assert on_disk(root) == before
+
+
+def test_what_is_not_archived_is_not_shown_at_another_version(root: Path) -> None:
+    done = unchanged(root, on_disk(root), "archive", "als", "v5")
+    assert "   7 | lifecycle:\n" in done.err
+    assert "v1: archived" not in done.err
+    model(root, "deprecate", "als", "v5")
+    assert "v5: deprecated" in model(root, "archive", "als", "v5").err
+
+
 def test_who_runs_a_deprecated_version_is_said(root: Path) -> None:
     done = model(root, "deprecate", "als", "v5")
     assert "it runs in staging/pinned (api), staging/recs (api): move them to another version" in done.out

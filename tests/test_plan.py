@@ -403,6 +403,100 @@ def test_a_revert_of_an_older_change_is_clean_but_stale(made: Repository) -> Non
     assert "revert: clean but stale" in said(made.folder, "HEAD~1..HEAD")
 
 
+def test_a_revert_of_a_change_whose_files_were_edited_since(made: Repository) -> None:
+    edited(made, RECS, "8080", "8081")
+    change = compiled(made, "another port")
+    edited(made, RECS, "1.8.2", "1.9.0")
+    newer = compiled(made, "new image")
+    made.git("revert", "--no-commit", change, check=False)
+    compiled(made, f'Revert "another port"\n\nThis reverts commit {change}.')
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"] == {"kind": "exact", "commits": [change], "conflicts": []}
+    assert plan["releases"][0]["revert"] == {"kind": "exact", "restores": None, "services": []}
+    edited(made, RECS, "1.9.0", "2.0.0")
+    compiled(made, f"not only that\n\nThis reverts commit {newer}.")
+    assert planned(made.folder, "HEAD~1..HEAD")["revert"] is None
+
+
+def test_a_revert_of_a_base_since_when_a_release_came_is_clean_but_stale(tmp_path: Path) -> None:
+    """The new release's outputs hold what goes back, and no commit ever had what the base holds then."""
+    path = "bases/b.yaml"
+    service = {**SERVICE, "labels": {"a": "1"}, "annotations": {"note": "first"}}
+    files = {path: base({"api": service}), **company({"api": {}}, extends="../../../bases/b.yaml")}
+    made = repository(tmp_path / "company", files)
+    compiled(made, "outputs")
+    edited(made, path, "a: '1'", "a: '2'")
+    change = compiled(made, "another label")
+    edited(made, path, "note: first", "note: second")
+    write(
+        made.folder,
+        {"environments/production/recs2/release.yaml": release("recs2", {"api": {}}, extends=f"../../../{path}")},
+    )
+    compiled(made, "a note, and a release more")
+    made.git("revert", "--no-edit", change)
+    assert run(made.folder, "compile", "--check").code == 1
+    plan = planned(made.folder, "HEAD~1..HEAD")
+    assert plan["revert"]["kind"] == "clean-but-stale"
+    kinds = {each["id"]: each["revert"]["kind"] for each in plan["releases"]}
+    assert kinds == {"production/recs": "exact", "production/recs2": "clean-but-stale"}
+
+
+def test_a_revert_that_takes_a_record_away_says_that_nothing_compiles(tmp_path: Path) -> None:
+    made = repository(tmp_path / "company", {**with_service({"model": "als@v1"}), **registry("v1")})
+    compiled(made, "outputs")
+    write(made.folder, {"registry/als/v2.yaml": record("v2")})
+    change = made.commit("a record")
+    write(
+        made.folder,
+        {"environments/production/late/release.yaml": release("late", {"api": {**SERVICE, "model": "als@v2"}})},
+    )
+    compiled(made, "a release of it")
+    made.git("revert", "--no-edit", change)
+    (late,) = planned(made.folder, "HEAD~1..HEAD")["releases"]
+    assert (late["id"], late["change"], late["changes"]) == ("production/late", "changed", [])
+    assert late["revert"]["restores"] is None
+    text = said(made.folder, "HEAD~1..HEAD")
+    assert "removed" not in text
+    assert "revert: clean but stale: goes back, but does not compile then" in text
+    assert "relspec compile" not in text
+
+
+@pytest.mark.parametrize("broken", ["a: [", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"])
+def test_a_release_that_can_t_be_read_is_not_called_removed(made: Repository, broken: str) -> None:
+    good = (made.folder / RECS).read_text()
+    (made.folder / RECS).write_text(broken)
+    made.commit("broken")
+    (made.folder / RECS).write_text(good)
+    made.commit("mended")
+    for change in ("HEAD~2..HEAD~1", "HEAD~1..HEAD"):
+        (each,) = planned(made.folder, change)["releases"]
+        assert (each["change"], each["changes"]) == ("changed", [])
+        assert "does not compile" in said(made.folder, change)
+
+
+def test_a_range_that_leads_back_has_nothing_to_merge(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    plan = planned(made.folder, "HEAD..HEAD~1")
+    assert ids(plan) == ["production/recs"]
+    assert plan["undo"] is None
+    assert any("there is nothing to merge or to revert" in note for note in plan["notes"])
+    assert planned(made.folder, "HEAD..HEAD")["undo"]["kind"] == "nothing-to-undo"
+
+
+def test_a_change_back_does_not_count_the_steps_that_it_skips(tmp_path: Path) -> None:
+    made = repository(tmp_path / "company", with_service({**STRATEGIES["stepped"], "image": "ghcr.io/acme/recs:1.8.2"}))
+    first = made.git("rev-parse", "HEAD")
+    for number, (old, new) in enumerate((("1.8.2", "1.9.0"), ("1.9.0", "1.8.2"))):
+        edited(made, RECS, old, new)
+        made.commit("another image", f"20{70 + number}-03-04T14:05:00Z")
+    on, back = (planned(made.folder, change)["releases"][0] for change in ("HEAD~2..HEAD~1", "HEAD~1..HEAD"))
+    assert on["effects"][0]["words"].startswith("new ReplicaSet, 5 steps, at least ")
+    assert f"back to the ReplicaSet of {first[:9]}: steps skipped if it is still there" in back["effects"][0]["words"]
+    assert back["effects"][0]["leastSeconds"] == 0
+    assert any("this change skips every step" in note for note in back["readiness"]["notes"])
+
+
 def test_the_revert_of_a_removal_and_of_an_addition(made: Repository) -> None:
     made.git("rm", "-q", "-r", "environments/production/search")
     removal = compiled(made, "search goes")
@@ -410,6 +504,9 @@ def test_the_revert_of_a_removal_and_of_an_addition(made: Repository) -> None:
     plan = planned(made.folder, "HEAD~1..HEAD")
     assert plan["revert"]["kind"] == "exact"
     assert [each["revert"]["kind"] for each in plan["releases"]] == ["exact"]
+    made.git("revert", "--no-edit", "HEAD")
+    (gone,) = planned(made.folder, "HEAD~1..HEAD")["releases"]
+    assert (gone["change"], gone["revert"]["kind"]) == ("removed", "exact")
 
 
 def test_conflicts_left_in_a_spec(made: Repository) -> None:

@@ -258,6 +258,15 @@ def test_a_change_that_itself_skips_its_steps_says_so() -> None:
     assert not undo(*(version(t, strategy=LONG) for t in (1, 2, 3))).notes
 
 
+def test_a_change_that_skips_its_steps_names_whose_replica_set_it_goes_back_to() -> None:
+    going_back = undo(*(version(tag, strategy=LONG) for tag in (1, 2, 1)))
+    assert dict(going_back.skipping) == {("rollouts", "recs-api"): "c0"}
+    onwards = undo(*(version(tag, strategy=LONG) for tag in (1, 2, 3)))
+    assert dict(onwards.skipping) == {}
+    outside = [version(tag, kubernetes(rollback={"window": 1}), strategy=LONG) for tag in (1, 2, 3, 1)]
+    assert dict(undo(*outside).skipping) == {}
+
+
 def test_another_strategys_replica_set_counts() -> None:
     found = undo(version(1), version(2, strategy=AUTO), version(3, strategy=LONG), target=0)
     assert found.verdict == "warm"
@@ -337,6 +346,14 @@ def test_a_candidate_that_was_removed_starts_cold_and_in_two_commits() -> None:
     assert ab.action == "relspec set production/recs api.strategy.abTest.weight=0"
 
 
+def test_a_second_commit_waits_for_a_person() -> None:
+    where = kubernetes(rollback={"objective": "2m"})
+    found = undo(version(1, where, **STRATEGIES["held"]), version(1, where))
+    assert found.estimate.high is None
+    assert found.meets_objective is False
+    assert "a person pushes the second commit, whenever that is" in found.words()
+
+
 def test_a_shadow_gets_no_traffic_so_that_one_commit_is_enough() -> None:
     found = undo(version(1, **STRATEGIES["shadow"]), version(1))
     assert found.verdict == "warm"
@@ -359,6 +376,7 @@ def test_the_sync_that_removes_a_candidate_is_open() -> None:
     assert first.seconds > 500
     waits = undo(version(1, **STRATEGIES["shadow"]), version(2, strategy=WAITS))
     assert "for ever while nobody promotes" in waits.phases[0].why
+    assert waits.phases[0].seconds is None
     named = undo(version(1, **STRATEGIES["shadow"]), version(1), later=Context(application="apps-eu"))
     assert named.phases[0].action == "argocd app terminate-op apps-eu"
 
@@ -429,6 +447,18 @@ def test_a_pause_for_a_person_has_no_upper_bound() -> None:
         "stepped: at least 3 s (api: a person promotes, whenever that is); "
         "the way out: kubectl argo rollouts promote --full recs-api -n ml-prod"
     )
+
+
+def test_nobody_knows_when_a_person_promotes() -> None:
+    for strategy in (WAITS, MANUAL):
+        found = undo(*(version(tag, strategy=strategy) for tag in (1, 2)))
+        assert [(phase.until, phase.seconds) for phase in found.phases] == [
+            ("promotion", None),
+            ("10 min after promotion", None),
+            (None, None),
+        ]
+    known = undo(version(1, strategy=LONG), version(2, strategy=LONG))
+    assert [phase.seconds is None for phase in known.phases] == [False, False, True]
 
 
 def test_pauses_and_analyses_add_up() -> None:
@@ -641,6 +671,7 @@ def test_a_quarantined_version_blocks() -> None:
     found = undo(*model_states({}, {}, quarantine=entry))
     assert found.verdict == "blocked"
     assert "als v1 is quarantined since 2026-03-04: error rate 12 %" in found.why
+    assert 'relspec model quarantine als v1 --lift "REASON"' in found.why
     lifted = {"v1": {**entry["v1"], "lifted": "fixed"}}
     assert undo(*model_states({}, {}, quarantine=lifted)).verdict == "warm"
     assert undo(*model_states({}, {}, quarantine={"v2": entry["v1"]})).verdict == "warm"
@@ -821,7 +852,10 @@ def test_a_smaller_window_is_never_better(states: list[tuple[int, str]], data: s
     finals = [VERDICTS.index(one.verdict) for one in found]
     assert finals == sorted(finals, reverse=True)
     for one in found:
-        assert all(phase.seconds is not None for phase in one.phases[:-1])
+        assert all(phase.until is not None for phase in one.phases[:-1])
+        assert "manual" in {strategy for _, strategy in states} or all(
+            phase.seconds is not None for phase in one.phases[:-1]
+        )
         assert one.phases[-1].until is None
         assert one.estimate.high is None or one.estimate.low <= one.estimate.high
 

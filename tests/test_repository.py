@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from company import GIT_ENVIRONMENT, on_disk, repository, run, with_service, write
+from company import GIT_ENVIRONMENT, base, kubernetes, on_disk, registry, repository, run, with_service, write
 from company import Repository as Made
+from relspec.compiler import Compiler
 from relspec.diagnostics import RelspecError
 from relspec.gitops.prediction import predict
 from relspec.gitops.repository import Commit, Repository
+from relspec.tree import DirectoryTree
 
 pytestmark = pytest.mark.judge
 
@@ -288,6 +292,61 @@ def test_a_worktree(tmp_path: Path) -> None:
     assert Repository(tmp_path / "main").branch() == "refs/heads/main"
 
 
+@pytest.mark.parametrize("folder", ["", "deploy/ml/"])
+def test_every_verb_that_reads_works_on_head_of_a_bare_repository(tmp_path: Path, folder: str) -> None:
+    def below(tag: str) -> dict[str, Any]:
+        files = with_service({"image": f"acme/recs:{tag}"})
+        return {f"{folder}{path}": content for path, content in files.items()}
+
+    made = repository(tmp_path / "made", below("1.0"))
+    for tag in ("1.0", "2.0"):
+        write(made.folder, below(tag))
+        assert run(made.folder / folder, "compile").code == 0
+        made.commit(tag)
+    bare = tmp_path / "bare.git"
+    made.git("clone", "-q", "--bare", ".", str(bare))
+    before = everything_in(bare)
+    for words in (("check",), ("check", "--since", "HEAD~1"), ("check", "--merge", "HEAD~1")):
+        assert (run(bare, *words).code, run(bare, *words).out) == (0, "no problems in 1 release\n")
+    assert run(bare, "compile", "--check").out == "1 output of 1 release up to date\n"
+    assert "acme/recs:2.0" in run(bare, "compile", "--stdout").out
+    assert "acme/recs 1.0 -> 2.0" in run(bare, "plan", "HEAD~1").out
+    assert "1 restored, 0 failed" in run(bare, "drill").out
+    assert "2 changes" in run(bare, "history", "production/recs").out
+    edits = (("compile",), ("lock",), ("check", "--fix"), ("set", "production/recs", "api.replicas=3"))
+    for words in (*edits, ("model", "register", "als", "v1")):
+        assert "is a bare repository" in run(bare, *words).err
+    assert "no report belongs" in run(bare, "check", "--report", "json:HEAD").err
+    assert "lies in the bare repository" in run(bare, "compile", "--out", "objects").err
+    assert everything_in(bare) == before
+
+
+def test_what_is_wrong_in_head_of_a_bare_repository_is_found(tmp_path: Path) -> None:
+    made = repository(tmp_path / "made", {**with_service({}), **registry("v1")})
+    run(made.folder, "compile")
+    base_id = made.commit("outputs")
+    (made.folder / "registry/als/v1.yaml").unlink()
+    write(made.folder, {"rendered/production/recs/rollouts/rollouts.yaml": "stale\n", "rendered/a/.env": "A=1\n"})
+    made.git("add", "-f", "rendered/a/.env")
+    made.commit("worse")
+    bare = tmp_path / "bare.git"
+    made.git("clone", "-q", "--bare", ".", str(bare))
+    assert "out of date: rendered/production" in run(bare, "compile", "--check").out
+    for folder in (made.folder, bare):
+        found = json.loads(run(folder, "check", "--since", base_id, "--format", "json").out)["diagnostics"]
+        assert {each["file"] for each in found} == {"registry/als/v1.yaml", "rendered/a/.env"}
+
+
+def test_a_bare_repository_with_several_folders_of_releases(tmp_path: Path) -> None:
+    files = with_service({})
+    made = repository(tmp_path / "made", {f"{top}/{path}": files[path] for path in files for top in ("a", "b")})
+    made.git("clone", "-q", "--bare", ".", str(tmp_path / "two.git"))
+    assert "2 folders that can be meant: a, b" in run(tmp_path / "two.git", "check").err
+    none = repository(tmp_path / "none", {"code.py": "1\n"})
+    none.git("clone", "-q", "--bare", ".", str(tmp_path / "none.git"))
+    assert "no repository of releases in HEAD" in run(tmp_path / "none.git", "check").err
+
+
 def test_a_submodule_is_a_repository_of_its_own(tmp_path: Path) -> None:
     inner = three(tmp_path / "inner")
     outer = three(tmp_path / "outer")
@@ -298,6 +357,39 @@ def test_a_submodule_is_a_repository_of_its_own(tmp_path: Path) -> None:
     assert reader.resolve("HEAD") == inner.git("rev-parse", "HEAD")
     assert reader.tracked("*") == ("a",)
     assert Repository(outer.folder).tree("HEAD").kind("specs") == "other"
+
+
+@pytest.mark.parametrize("path", ["bases/recs.yaml", "registry/als/model.yaml", "charts/own/Chart.yaml"])
+def test_what_a_release_needs_from_a_submodule_is_refused_in_both_trees(tmp_path: Path, path: str) -> None:
+    top, _, below = path.partition("/")
+    files = {
+        **with_service(
+            {"model": "als@v1"},
+            kubernetes(None, targets={"helm": {}}),
+            helm={"chart": "../../../charts/own", "values": "values.yaml.j2"},
+        ),
+        **registry("v1"),
+        "charts/own/Chart.yaml": "apiVersion: v2\nname: own\nversion: 1.0.0\n",
+        "bases/recs.yaml": base({}),
+        "environments/production/recs/values.yaml.j2": "a: 1\n",
+    }
+    spec = "environments/production/recs/release.yaml"
+    files[spec] = {**files[spec], "extends": "../../../bases/recs.yaml"}  # type: ignore[dict-item]
+    inner = repository(
+        tmp_path / "inner", {name.removeprefix(f"{top}/"): files[name] for name in files if name.startswith(f"{top}/")}
+    )
+    outer = repository(tmp_path / "outer", {name: files[name] for name in files if not name.startswith(f"{top}/")})
+    outer.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.folder), top)
+    outer.commit()
+    trees = (DirectoryTree(outer.folder), Repository(outer.folder).tree("HEAD"))
+    assert (outer.folder / path).is_file()
+    for tree in trees:
+        assert [tree.kind(name) for name in (top, f"{top}/{below}", "environments")] == ["other", "missing", "folder"]
+        assert dict(tree.entries(""))[top] == "other"
+        assert f"RS241 {top} is a submodule" in "\n".join(
+            f"{each.code} {each.message}" for each in Compiler(tree).compile().diagnostics
+        )
+        assert code(lambda tree=tree: tree.read(path)) == code(lambda tree=tree: tree.read(top)) == "RS241"  # type: ignore[misc]
 
 
 def test_a_folder_inside_a_larger_repository(tmp_path: Path) -> None:

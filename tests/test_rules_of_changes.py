@@ -37,7 +37,8 @@ from company import (
     written,
 )
 from relspec.compiler import Compiler
-from relspec.diagnostics import Finding, Kind, Severity
+from relspec.diagnostics import Finding, Kind, RelspecError, Severity
+from relspec.gitops.commit_tree import missing
 from relspec.positions import locate
 from relspec.rules.attributes import merge_attribute, merged_otherwise
 from relspec.rules.changes import (
@@ -666,6 +667,57 @@ def test_an_environment_and_a_release_change_apart() -> None:
     assert mixed([[ENVIRONMENT], [RECS]], files, files) == []
     assert mixed([[ENVIRONMENT, "environments/production/eu/environment.yaml"]], files, files) == []
     assert mixed([[ENVIRONMENT, "README.md", "rendered/production/recs/compose/compose.yaml"]], files, files) == []
+
+
+def test_what_is_new_in_an_inner_environment_is_not_a_release_beside_the_outer_one() -> None:
+    beside = "environments/production/release.yaml"
+    inner = "environments/production/eu2"
+    files: dict[str, Content] = {ENVIRONMENT: kubernetes(), beside: release("recs")}
+    more: dict[str, Content] = {
+        f"{inner}/environment.yaml": kubernetes(name="eu2"),
+        f"{inner}/shop/release.yaml": release("shop"),
+    }
+    added = [ENVIRONMENT, *more]
+    assert mixed([added], files, {**files, **more}) == []
+    assert mixed([[ENVIRONMENT, *added[2:]]], {**files, **more}, files) == [("RS622", ENVIRONMENT)]
+    assert mixed([[*added, beside]], files, {**files, **more}) == [("RS622", ENVIRONMENT)]
+    assert mixed([[ENVIRONMENT, "environments/production/app.conf"]], files, {**files, **more}) == [
+        ("RS622", ENVIRONMENT)
+    ]
+
+
+def test_a_record_that_was_not_fetched_is_not_one_that_is_empty(tmp_path: Path) -> None:
+    files = {**with_service({"model": "als@v1"}), **registry("v1")}
+    made = repository(tmp_path / "whole", files)
+    write(made.folder, {"registry/als/v1.yaml": record("v1", data={"snapshot": "another"})})
+    made.commit()
+    made.git("config", "uploadpack.allowFilter", "true")
+    made.git("clone", "-q", "--filter=blob:none", made.folder.as_uri(), str(tmp_path / "partial"))
+    assert "RS430" in run(made.folder, "check", "--since", "HEAD~1").err
+    done = run(tmp_path / "partial", "check", "--since", "HEAD~1")
+    assert (done.code, "RS631 registry/als/v1.yaml" in done.err) == (2, True)
+    assert "RS631" not in run(tmp_path / "partial", "check", "--since", "HEAD").err
+
+
+@pytest.mark.parametrize("path", [RECS, "bases/a.yaml", ENVIRONMENT, MODEL])
+def test_a_side_that_lacks_an_object_says_nothing_of_its_own(path: str) -> None:
+    class Partial(MemoryTree):
+        def read(self, name: str) -> bytes:
+            if name == path:
+                raise missing(name)
+            return super().read(name)
+
+    files = {**with_service({"model": "als@prod"}), **registry("v1", aliases={"prod": "v1"}), "bases/a.yaml": base({})}
+    files[RECS] = {**files[RECS], "extends": "../../../bases/a.yaml"}  # type: ignore[dict-item]
+    partial = Side(Compiler(Partial(tree(files).files)))
+    for ask in (
+        lambda: partial.text(path),
+        lambda: partial.release("production/recs"),
+        lambda: partial.compiled("production/recs"),
+    ):
+        with pytest.raises(RelspecError) as caught:
+            ask()
+        assert caught.value.findings[0].code == "RS631"
 
 
 def test_a_release_that_goes_counts_and_what_is_new_does_not() -> None:

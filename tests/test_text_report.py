@@ -46,6 +46,12 @@ def test_a_diagnostic_is_a_place_a_sentence_a_caret_and_a_hint() -> None:
     ]
 
 
+def test_a_diagnostic_about_no_file_begins_with_what_it_is() -> None:
+    found = diagnostic("RS630", file="", range=None)
+    assert shown(found, "") == ["error RS630: it is wrong", "      = help: make it right"]
+    assert text.headline(found) == "error RS630: it is wrong"
+
+
 # --- excerpts
 
 

@@ -139,7 +139,7 @@ def test_a_file_beyond_one_mebibyte(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [(RELEASE, "RS241"), ("bases/recs.yaml", "RS241"), ("bases", "RS240"), (f"{RELEASE[:-12]}app.yaml", "RS241")],
+    [(RELEASE, "RS241"), ("bases/recs.yaml", "RS241"), ("bases", "RS241"), (f"{RELEASE[:-12]}app.yaml", "RS241")],
 )
 def test_a_link_out_of_the_repository_is_not_followed(name: str, code: str, tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"

@@ -153,7 +153,7 @@ class PhaseDocument(TypedDict):
     until: str | None
     """The event that ends it; null for the last phase."""
     seconds: Count | None
-    """When that is at the earliest, in seconds after the deploy."""
+    """When that is at the earliest, in seconds after the deploy; null for the last phase, and where a person decides."""
     verdict: VerdictWord
     """How going back is."""
     why: str
@@ -532,6 +532,8 @@ class LiveDocument(TypedDict):
     """The version of this format: a change that breaks readers raises it."""
     release: ReleaseId
     """The release."""
+    service: str | None
+    """The service, where only one was asked for: all else is said of it alone."""
     at: Instant
     """The time that was asked for."""
     live: bool

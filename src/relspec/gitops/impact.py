@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.changes import changed_lines, differing_paths, shortened
+from relspec.gitops.rollout_states import cluster
 from relspec.reporters.text import counted
 from relspec.resolve import TARGETS, ResolvedRelease, ResolvedService
 from relspec.spec.quantities import seconds
@@ -66,15 +67,26 @@ class Effect:
     total: int = 0
 
 
-def impact(old: CompiledRelease | None, new: CompiledRelease | None) -> tuple[Effect, ...]:
-    """What deploying `new` where `old` runs does, by target (compose, helm, rollouts) and service. None: not there."""
+Returning = Mapping[tuple[str, str], str]
+"""Rollouts, by target and name, that go back to a ReplicaSet and skip their steps, each with the commit that it is of."""
+
+
+def impact(
+    old: CompiledRelease | None,
+    new: CompiledRelease | None,
+    returning: Returning = {},  # noqa: B006 - never changed
+) -> tuple[Effect, ...]:
+    """What deploying `new` where `old` runs does, by target (compose, helm, rollouts) and service. None: not there.
+
+    `returning` is what the two alone can't tell: which ReplicaSets were there before `old` (`Readiness.skipping`).
+    """
     if any(side is not None and (side.stopped or side.release is None) for side in (old, new)):
         words = "not known: the release does not compile" + (" before the change" if not _stops(new) else "")
         return (Effect("", "", "unknown", words, restarts=True),)
     before, after = _Side.of(old), _Side.of(new)
     found: list[Effect] = []
     for target in TARGETS:
-        found += _target(target, before.only(target), after.only(target))
+        found += _target(target, before.only(target), after.only(target), returning)
     return tuple(found)
 
 
@@ -127,10 +139,10 @@ def _stops(side: CompiledRelease | None) -> bool:
     return side is not None and (side.stopped or side.release is None)
 
 
-def _target(target: str, old: _Side, new: _Side) -> list[Effect]:
+def _target(target: str, old: _Side, new: _Side, returning: Returning) -> list[Effect]:
     if not old.drafts and not new.drafts:
         return []
-    effects = [*(_compose(old, new) if target == "compose" else _kubernetes(target, old, new))]
+    effects = [*(_compose(old, new) if target == "compose" else _kubernetes(target, old, new, returning))]
     if target == "helm":
         effects += _values(old, new)
     if effects:
@@ -319,7 +331,14 @@ def _router_comes_or_goes(service: str, router: str, project: _Project) -> Effec
 # --- Kubernetes: the rollouts target, and the reference chart, which prints the same objects
 
 
-def _kubernetes(target: str, old: _Side, new: _Side) -> Iterator[Effect]:
+def _kubernetes(target: str, old: _Side, new: _Side, returning: Returning) -> Iterator[Effect]:
+    places = cluster(old.release, target), cluster(new.release, target)
+    if old.drafts and new.drafts and places[0] != places[1]:
+        # Objects of the same name in another cluster are others: all starts anew there.
+        for place, sides in ((places[1], (_Side.of(None), new)), (places[0], (old, _Side.of(None)))):
+            for effect in _kubernetes(target, *sides, returning):
+                yield replace(effect, words=f"in {place}: {effect.words}")
+        return
     before, after = _objects(old), _objects(new)
     if not before and not after:
         return
@@ -327,7 +346,7 @@ def _kubernetes(target: str, old: _Side, new: _Side) -> Iterator[Effect]:
     owners = {key: _owner_of_object(document, old, new) for key, document in {**after, **before}.items()}
     for service in dict.fromkeys(owners.values()):
         keys = [key for key, owner in owners.items() if owner == service]
-        context = _Objects(target, service, before, after, old, new)
+        context = _Objects(target, service, before, after, old, new, returning)
         for effect in _kubernetes_service(keys, context):
             yield replace(effect, total=total)
 
@@ -342,6 +361,7 @@ class _Objects:
     after: Mapping[Key, Map]
     old: _Side
     new: _Side
+    returning: Returning
 
     def effect(self, kind: Kind, words: str, *names: str, **numbers: Any) -> Effect:
         return Effect(self.target, self.service, kind, words, names=names, **numbers)
@@ -441,7 +461,9 @@ def _facts_about(key: Key, context: _Objects) -> Iterator[str]:
     if old is None or new is None or _without_replicas(old) == _without_replicas(new):
         return
     if old["spec"].get("strategy") != new["spec"].get("strategy"):
-        yield "another strategy from the next version on"
+        sides = [context.declared(key[2], side) for side in (context.old, context.new)]
+        same = len({side.strategy.name for side in sides if side is not None}) == 1
+        yield "other settings of the strategy" if same else "another strategy from the next version on"
         return
     before, after = _without_replicas(old), _without_replicas(new)
     fields = [
@@ -475,13 +497,17 @@ def _new_replica_set(key: Key, rollout: Map, context: _Objects) -> Effect:
         if "blueGreen" in strategy
         else _canary(strategy.get("canary") or {}, replicas, context.after)
     )
+    words, least = f"new ReplicaSet, {takeover.words}", takeover.least
+    commit = context.returning.get((context.target, name))
+    if commit is not None:
+        words, least = f"back to the ReplicaSet of {commit[:9]}: steps skipped if it is still there", 0
     gpus = takeover.extra * _gpus(service)
     most = f"; at most {_pods_and_gpus(takeover.extra, gpus, 'extra ')} meanwhile" if takeover.extra else ""
     return context.effect(
         "rollout",
-        f"{_whose(name, context)}new ReplicaSet, {takeover.words}{most}",
+        f"{_whose(name, context)}{words}{most}",
         name,
-        least_seconds=takeover.least,
+        least_seconds=least,
         extra_pods=takeover.extra,
         extra_gpus=gpus,
         restarts=True,

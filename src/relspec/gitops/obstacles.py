@@ -14,7 +14,7 @@ from typing import Any
 
 from relspec.gitops.schedule import Situation
 from relspec.registry.interface import Comparison, compare
-from relspec.registry.records import ResolvedModel, model_file
+from relspec.registry.records import ResolvedModel
 from relspec.resolve import ResolvedRelease, ResolvedService, Secret
 from relspec.spec.registry import Model
 from relspec.spec.service import FromSecret
@@ -88,7 +88,7 @@ def quarantined(way: Return) -> Situation | None:
         if entry is not None and entry.lifted is None:
             why = (
                 f"{model.name} {model.version} is quarantined since {entry.since}: {entry.reason}; "
-                f"choose another version, or lift it in {model_file(model.name)} (lifted: REASON)"
+                f'choose another version, or lift it: relspec model quarantine {model.name} {model.version} --lift "REASON"'
             )
             return Situation("blocked", why)
     return None

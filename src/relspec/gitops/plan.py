@@ -19,7 +19,7 @@ from relspec.gitops.changes import Change, describe, describe_environment, headl
 from relspec.gitops.declared import Declared, declare
 from relspec.gitops.impact import Effect, impact
 from relspec.gitops.obstacles import Context
-from relspec.gitops.prediction import SOMEBODY, Merged, Prediction, merged, predict
+from relspec.gitops.prediction import Merged, Prediction, in_memory, merged, predict
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit, Repository
 from relspec.gitops.reverts import Revert, Reverts, WholeRevert
@@ -316,13 +316,16 @@ class _Planning:
         if name in self._formers:
             return None
         old, new = self._old(name), self._heads.get(name)
-        changes = describe(_resolved(old), _resolved(new))
+        # A side that can't even be read is not one that is absent.
+        changes = () if _unread(old, new) else describe(_resolved(old), _resolved(new))
         files = tuple(self._files(old, new))
         former = self._renames.get(name, "")
         revert = self._revert(name, new)
         one_sided = (old is None) != (new is None)
-        if not (changes or files or former or one_sided or _broken(old, new) or revert):
+        differs = bool(changes or files or former or one_sided or _broken(old, new))
+        if not differs and (revert is None or revert.kind == "exact"):
             return None
+        readiness = self._readiness(former or name, old, new) if new is not None else None
         kind: ChangeKind = "renamed" if former else "added" if old is None else "removed" if new is None else "changed"
         return ReleasePlan(
             id=name,
@@ -330,9 +333,9 @@ class _Planning:
             kind=kind,
             former=former,
             changes=changes,
-            effects=impact(old, new),
+            effects=impact(old, new, readiness.skipping if readiness is not None else {}),
             files=files,
-            readiness=self._readiness(former or name, old, new) if new is not None else None,
+            readiness=readiness,
             revert=revert,
             through=self.review.through.to(name),
         )
@@ -475,6 +478,12 @@ class _Planning:
         return merged(self.repository, self.onto, commit)
 
     @property
+    def _is_behind(self) -> bool:
+        """Whether the change only leads back along the history, so that merging it brings nothing."""
+        commit = self._commit
+        return commit not in (None, self.review.base) and self.repository.is_ancestor(commit or "", self.onto)
+
+    @property
     def _merge_notes(self) -> tuple[str, ...]:
         conflicts = self._merged.conflicts
         if not conflicts:
@@ -484,11 +493,14 @@ class _Planning:
 
     def _undo(self) -> tuple[Prediction | None, tuple[str, ...]]:
         """What a plain revert of the change would give right after its merge, and why that can't be told."""
+        if self._is_behind:
+            short = self.repository.commit(self._commit or self.onto).short
+            return None, (f"{short} is in the history of {self.onto[:9]}: there is nothing to merge or to revert",)
         try:
             tree = self._merged.tree
             if tree is None:
                 return None, self._merge_notes
-            made = self.repository.git("commit-tree", tree, "-p", self.onto, data=b"", extra=SOMEBODY).decode().strip()
+            made = in_memory(self.repository, tree, self.onto)
             return predict(self.repository, made, made), ()
         except RelspecError as error:
             return None, tuple(
@@ -517,6 +529,10 @@ def _environment(compiler: Compiler, path: str) -> ResolvedEnvironment | None:
 
 def _resolved(side: CompiledRelease | None) -> ResolvedRelease | None:
     return side.release if side is not None else None
+
+
+def _unread(*sides: CompiledRelease | None) -> bool:
+    return any(side is not None and side.release is None for side in sides)
 
 
 def _broken(*sides: CompiledRelease | None) -> bool:

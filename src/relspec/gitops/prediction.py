@@ -157,15 +157,25 @@ def predict(repository: Repository, commit: str, head: str) -> Prediction:
     have what came before it; RS631 where an object is not in this clone; RS632 for a Git before 2.38.
     """
     undone = repository.commit(commit)
-    _refuse_strangers(repository, undone, head)
+    merge = reverted(repository, commit, head)
     before = _before(repository, undone)
-    reverse = repository.git("commit-tree", before, "-p", commit, data=b"", extra=SOMEBODY).decode().strip()
-    merge = merged(repository, head, reverse)
     if merge.tree is None:
         return Prediction(commit, head, "conflicts", None, merge.conflicts, before=before)
     if merge.tree == repository.commit(head).tree:
         return Prediction(commit, head, "nothing to undo", merge.tree, before=before)
     return _clean(repository, undone, before, head, merge.tree)
+
+
+def reverted(repository: Repository, commit: str, head: str) -> Merged:
+    """The files that a plain revert of a commit would leave on top of `head`. Raises RelspecError as `predict` does."""
+    undone = repository.commit(commit)
+    _refuse_strangers(repository, undone, head)
+    return merged(repository, head, in_memory(repository, _before(repository, undone), commit))
+
+
+def in_memory(repository: Repository, tree: str, parent: str) -> str:
+    """The id of a commit of a tree that nobody ever sees: it lies in the temporary object store alone."""
+    return repository.git("commit-tree", tree, "-p", parent, data=b"", extra=SOMEBODY).decode().strip()
 
 
 def merged(repository: Repository, ours: str, theirs: str) -> Merged:

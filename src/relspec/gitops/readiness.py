@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -81,7 +81,8 @@ class Readiness:
 
     `verdict`, `estimate` and `action` (a command, or "") are those of the last phase: after the promotion, after the
     time in which the old pods stay. `assumes` are ids of ASSUMPTIONS, over all phases. `notes` are sentences that
-    belong to no phase. `objective` is the environment's, in seconds.
+    belong to no phase. `objective` is the environment's, in seconds. `skipping`: the Rollouts, by target and name, whose
+    steps the change itself skips, each with the commit whose ReplicaSet it goes back to.
     """
 
     verdict: Verdict
@@ -92,6 +93,7 @@ class Readiness:
     services: tuple[ServiceReadiness, ...] = ()
     notes: tuple[str, ...] = ()
     objective: int | None = None
+    skipping: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def why(self) -> str:
@@ -183,6 +185,7 @@ class _Undo:
             services=tuple(services),
             notes=tuple(dict.fromkeys(self._notes())),
             objective=objective,
+            skipping=dict(self._skipping()),
         )
 
     # --- what ran
@@ -193,10 +196,23 @@ class _Undo:
         return tuple(dict.fromkeys((*self.then.services, *self.now.services)))
 
     @cached_property
+    def _compiling(self) -> Sequence[Revision]:
+        """The revisions that were deployed: one that did not compile changed nothing."""
+        return [one for one in self.revisions if not one.compiled.stopped]
+
+    @cached_property
     def _applied(self) -> list[tuple[int, Mapping[Key, RolloutState]]]:
-        """The Rollouts of every revision by time; one that did not compile changed nothing."""
-        compiling = [one for one in self.revisions if not one.compiled.stopped]
-        return [(one.time, rollout_states(one.compiled)) for one in compiling]
+        """The Rollouts of every such revision by time."""
+        return [(one.time, rollout_states(one.compiled)) for one in self._compiling]
+
+    def _skipping(self) -> Iterator[tuple[tuple[str, str], str]]:
+        for key, state in self._now.items():
+            if rollout_schedule.skips_its_steps(self._history(key)):
+                earlier = zip(self._compiling, self._history(key), strict=True)
+                same = [
+                    one for one, then in earlier if then.state is not None and then.state.template == state.template
+                ]
+                yield (state.target, state.name), same[-2].commit
 
     @cached_property
     def _then(self) -> Mapping[Key, RolloutState]:
@@ -263,7 +279,9 @@ class _Undo:
         last = schedule.last
         why = f"in two commits: the candidate comes back with weight 0, and gets {weight} when its pods are up (RS340)"
         action = shlex.join(["relspec", "set", self.then.id, f"{service}.strategy.{strategy}.weight=0"])
-        estimate = estimated(*last.estimate.parts, replace(rollout_schedule.SYNC, what="the second sync"))
+        person = Part("a person pushes the second commit", 0, None)
+        second = replace(rollout_schedule.SYNC, what="the second sync")
+        estimate = estimated(*last.estimate.parts, person, second)
         return replace(schedule, last=Situation("stepped", f"{why}; {last.why}", estimate, last.assumes, action))
 
     def _open_sync(self) -> Iterator[tuple[str, Schedule]]:
@@ -275,12 +293,13 @@ class _Undo:
         service = self._owners.get(held.owner, self._names[0])
         open_for = [rollout_schedule.forward(self._history(key)) for key in self._now]
         end = max([rollout_schedule.SYNC.low, *(one.low for one in open_for)])
-        waits = ", for ever while nobody promotes" if any(one.high is None for one in open_for) else ""
+        bounded = all(one.high is not None for one in open_for)
+        waits = "" if bounded else ", for ever while nobody promotes"
         application = self.later.application or self.now.environment.path.partition("/")[0]
         why = f"sync open: {held.reason}, and a revert waits until that operation ends{waits}"
         action = shlex.join(["argocd", "app", "terminate-op", application])
         blocked = Situation("blocked", why, Estimate(0, None), frozenset({"A1"}), action)
-        span = Span("the sync ends", end, blocked)
+        span = Span("the sync ends", end, blocked, bounded)
         yield service, Schedule(service, (span,), NOTHING)
 
     def _return(self, service: str) -> Return | None:

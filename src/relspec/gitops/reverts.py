@@ -1,19 +1,19 @@
 """A change that goes back: whether it says so itself or is seen to, and whether it does it cleanly.
 
 A change is a revert of a release where everything that changes in it goes back to an earlier state, or where a commit of
-it says "This reverts commit …" and the sources that it changes hold what they held before that commit.
+it says "This reverts commit …" and the sources are those that the plain reverts give.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from relspec.diagnostics import RelspecError
-from relspec.gitops.prediction import Kind
+from relspec.gitops.prediction import Kind, in_memory, reverted
 from relspec.gitops.repository import Commit
 from relspec.gitops.review import Review, content
 from relspec.tree import Tree, walk
@@ -35,11 +35,13 @@ class Revert:
     """A change that takes a release back. `kind`: whether its outputs are what its specs compile to.
 
     `restores` is the commit whose state it restores, as far as one is known; `services` are those that go back.
+    `stopped`: it does not compile after it, so that compiling again mends nothing.
     """
 
     kind: Kind
     restores: Commit | None = None
     services: tuple[str, ...] = ()
+    stopped: bool = False
 
     @property
     def word(self) -> str:
@@ -54,11 +56,15 @@ class Revert:
 
 @dataclass(frozen=True, slots=True)
 class WholeRevert:
-    """A change that goes back as a whole. `commits` are those that it says it reverts, `conflicts` the paths that do."""
+    """A change that goes back as a whole. `commits` are those that it says it reverts, `conflicts` the paths that do.
+
+    `stopped`: a release does not compile after it.
+    """
 
     kind: Kind
     commits: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    stopped: bool = False
 
     @property
     def word(self) -> str:
@@ -103,8 +109,30 @@ class Reverts:
 
     @cached_property
     def _sources(self) -> tuple[str, ...]:
-        output = self.review.compiler.output
-        return tuple(path for path in self.review.changed if not path.startswith(f"{output}/"))
+        return tuple(path for path in self.review.changed if not self._is_output(path))
+
+    def _is_output(self, path: str) -> bool:
+        return path.startswith(f"{self.review.compiler.output}/")
+
+    @cached_property
+    def _as_predicted(self) -> bool:
+        """Whether the sources are those that plain reverts of the commits named leave, one after another on the base.
+
+        What was edited since those commits stays, so that no state of before need come back. Conflicts among outputs
+        count for nothing: compiling again resolves them.
+        """
+        tip = self.review.base
+        try:
+            for name in self.named if self._sources else ():
+                tree = reverted(self.review.repository, name, tip).sources(self.review.compiler.output)
+                if tree is None:
+                    return False
+                tip = in_memory(self.review.repository, tree, tip)
+        except RelspecError:
+            return False  # a commit that is not in this clone or not below the base, or a Git that can't predict
+        if tip == self.review.base:
+            return False
+        return all(self._is_output(path) for path in replace(self.review, revision=tip).changed)
 
     @cached_property
     def _before(self) -> Commit | None:
@@ -133,10 +161,26 @@ class Reverts:
         commits = [found.commit for found in restored.values() if found.reason == "state" and found.commit is not None]
         if commits and self.review.restorations.whole(name):
             newest = max(commits, key=lambda commit: commit.committed)
-            return Revert(self._kind(name, files, stopped=stopped), newest, tuple(sorted(restored)))
-        if self._before is not None:
-            return Revert(self._kind(name, files, stopped=stopped), self._before)
+            kind = self._kind(name, files, stopped=stopped)
+            return Revert(kind, newest, tuple(sorted(restored)), stopped)
+        if self._goes_back:
+            kind = self._kind(name, files, stopped=stopped)
+            return Revert(kind, self._before if self._was_there(name) else None, stopped=stopped)
         return None
+
+    @property
+    def _goes_back(self) -> bool:
+        """Whether the change does what it says: bring back what was before a commit, or what is left of that."""
+        return self._before is not None or self._as_predicted
+
+    def _was_there(self, name: str) -> bool:
+        """Whether the release existed in the commit whose sources the change brings back."""
+        place = self.review.after.places.get(name) or self.review.before.places.get(name)
+        return self._then is not None and place is not None and self._then.kind(place.file) == "file"
+
+    @cached_property
+    def _then(self) -> Tree | None:
+        return self.review.repository.tree(self._before.id) if self._before is not None else None
 
     def _kind(self, name: str, files: Mapping[str, bytes], *, stopped: bool) -> Kind:
         """Whether the outputs that lie beside the specs are what these compile to."""
@@ -175,8 +219,10 @@ class Reverts:
             return WholeRevert("conflicts", self.named, marked)
         if self.named and not self._anything:
             return WholeRevert("nothing to undo", self.named)
-        if (kinds and len(kinds) == len(releases)) or self._before is not None:
-            return WholeRevert("clean but stale" if "clean but stale" in kinds else "exact", self.named)
+        if (kinds and len(kinds) == len(releases)) or self._goes_back:
+            stopped = any(found is not None and found.stopped for found in releases.values())
+            kind: Kind = "clean but stale" if "clean but stale" in kinds else "exact"
+            return WholeRevert(kind, self.named, stopped=stopped)
         return None
 
     @property

@@ -88,6 +88,13 @@ def forward(history: Sequence[Applied]) -> Estimate:
     return arrival.estimate if arrival is not None else Estimate()
 
 
+def skips_its_steps(history: Sequence[Applied]) -> bool:
+    """Whether the newest revision goes to a ReplicaSet that is there already, and so past every step that it declares."""
+    known = past(history)
+    arrival = _arrival(known) if known is not None else None
+    return known is not None and arrival is not None and bool(known.current.steps) and arrival.verdict != "stepped"
+
+
 def transition(
     sets: Sequence[ReplicaSet], stable: RolloutState, wanted: RolloutState, *, present: bool = False
 ) -> Situation:
@@ -148,7 +155,8 @@ def notes(history: Sequence[Applied], wanted: RolloutState | None) -> Iterator[s
         if wanted is not None:
             yield from _unmeasured(wanted)
         return
-    yield from _this_change(known)
+    if skips_its_steps(history):
+        yield f"{known.current.name}: this change skips every step, for its ReplicaSet is older than the one that served"
     if wanted is None or wanted.template == known.current.template:
         if wanted is not None and number_to_range(known.current, wanted):
             yield _shrinks(known.current, wanted)
@@ -166,13 +174,13 @@ def _spans(known: Past, wanted: RolloutState) -> Iterator[Span]:
     if arrival is None or known.previous is None:
         return
     current, previous = known.current, known.previous
-    promoted = arrival.estimate.low
+    promoted, bounded = arrival.estimate.low, arrival.estimate.high is not None
     if current.keeps_old_pods or arrival.verdict == "stepped":
-        yield Span("promotion", promoted, _in_mid_rollout(known, previous, wanted))
+        yield Span("promotion", promoted, _in_mid_rollout(known, previous, wanted), bounded)
     if current.warm and wanted.template == previous.template:
         until = f"{duration(current.warm)} after promotion"
         warm = transition(known.sets, current, wanted, present=True)
-        yield Span(until, promoted + current.warm, warm)
+        yield Span(until, promoted + current.warm, warm, bounded)
 
 
 def _arrival(known: Past) -> Situation | None:
@@ -245,12 +253,6 @@ def promote_full(wanted: RolloutState) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ notes
-
-
-def _this_change(known: Past) -> Iterator[str]:
-    arrival = _arrival(known)
-    if arrival is not None and known.current.steps and arrival.verdict != "stepped":
-        yield f"{known.current.name}: this change skips every step, for its ReplicaSet is older than the one that served"
 
 
 def _traps(known: Past, wanted: RolloutState) -> Iterator[str]:

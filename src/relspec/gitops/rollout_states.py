@@ -14,6 +14,7 @@ from typing import Any
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.schedule import Part
+from relspec.resolve import ResolvedRelease
 from relspec.spec.quantities import seconds
 from relspec.targets.helm.target import OBJECTS
 from relspec.targets.rollouts.strategies import NO_PODS
@@ -228,7 +229,7 @@ def rollout_states(compiled: CompiledRelease) -> Mapping[tuple[str, str, str, st
         analyses = {one["metadata"]["name"]: one for one in _of_kind(objects, "AnalysisTemplate")}
         for document in _of_kind(objects, "Rollout"):
             scaler = scalers.get(document["metadata"]["name"])
-            state = RolloutState(target, _cluster(compiled, target), document, scaler, analyses)
+            state = RolloutState(target, cluster(compiled.release, target), document, scaler, analyses)
             found[state.key] = state
     return found
 
@@ -288,10 +289,11 @@ def _of_kind(objects: Sequence[Map], kind: str) -> Iterator[Map]:
     return (one for one in objects if one.get("kind") == kind)
 
 
-def _cluster(compiled: CompiledRelease, target: str) -> str:
-    if compiled.release is None:
+def cluster(release: ResolvedRelease | None, target: str) -> str:
+    """Where a target's objects live; an environment that names no cluster counts as one of its own."""
+    if release is None:
         return ""
-    environment = compiled.release.environment
+    environment = release.environment
     settings = environment.targets.rollouts if target == "rollouts" else environment.targets.helm
     return (settings.cluster if settings else None) or environment.path
 

@@ -85,11 +85,15 @@ NOTHING = Situation("instant", "nothing restarts")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A situation up to an event, `until`; `end` is when that is at the earliest, in seconds after the deploy."""
+    """A situation up to an event, `until`; `end` is when that is at the earliest, in seconds after the deploy.
+
+    `bounded` is False where a person decides when: then no time is told, and `end` only says what comes before what.
+    """
 
     until: str
     end: int
     situation: Situation
+    bounded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,8 @@ class Schedule:
 class Phase:
     """A stretch of time after the deploy and what holds in it. The last one has no `until` and no `seconds`.
 
-    `until` is the event that ends it; `seconds` when that is at the earliest, counted from the deploy.
+    `until` is the event that ends it; `seconds` when that is at the earliest, counted from the deploy; None where a
+    person decides it.
     """
 
     until: str | None
@@ -139,7 +144,8 @@ def phases(schedules: Sequence[Schedule]) -> tuple[Phase, ...]:
     ends = sorted({span.end for schedule in schedules for span in schedule.spans})
     for end in ends:
         situation = together([(schedule.label, schedule.at(end)) for schedule in schedules])
-        found.append(_phase(_until(schedules, end), end, situation))
+        bounded = all(span.bounded for schedule in schedules for span in schedule.spans if span.end == end)
+        found.append(_phase(_until(schedules, end), end if bounded else None, situation))
     found.append(_phase(None, None, together([(schedule.label, schedule.last) for schedule in schedules])))
     return tuple(_merged(found))
 

@@ -36,7 +36,7 @@ def markdown(report: Report) -> str:
         (
             md.cell(each.place.id),
             md.cell(each.from_version),
-            md.cell(each.to_version or ""),
+            md.cell(each.goal),
             {True: "Yes", False: "**No**", None: "-"}[each.successful],
             each.proof.kind if each.proof is not None else "",
             f"{each.seconds:.3f}" if each.seconds is not None else "",
@@ -58,7 +58,7 @@ def _verdict(each: Drilled) -> str:
 def _step(each: Drilled) -> str:
     if each.nothing:
         return f"{each.from_version}: {each.nothing}"
-    step = f"{each.from_version} -> {each.to_version}" if each.to_version is not None else each.from_version
+    step = f"{each.from_version} -> {each.goal}" if each.to_version is not None else each.from_version
     proof = f", {each.proof.kind}" if each.proof is not None else ""
     seconds = f", {each.seconds * 1000:.1f} ms" if each.seconds is not None else ""
     return f"{step}{proof}{seconds}"

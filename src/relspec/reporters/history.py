@@ -62,7 +62,8 @@ def _fate(row: Row) -> str:
 
 def line(answer: Answer) -> str:
     """What was live, in one line."""
-    of = f"{answer.when}  {printable(answer.release)}"
+    service = f", service {printable(answer.service)}" if answer.service else ""
+    of = f"{answer.when}  {printable(answer.release)}{service}"
     row = answer.row
     if row is None:
         return f"{of}: not there yet{_came(answer)}"
@@ -86,7 +87,8 @@ def markdown(record: Record) -> str:
         rows = [_rollback(each) for each in record.rollbacks]
         parts.append(md.table(("Date", "Duration", "Reason", "Resolved", "Notes"), rows))
     else:
-        parts.append("Nothing was rolled back.\n")
+        some = " in the changes shown" if len(record.shown) < len(record.rows) else ""
+        parts.append(f"Nothing was rolled back{some}.\n")
     header = ("Time", "Commit", "Author", "Version", "Strategy", "Change", "Reason", "Lived", "Rolled back by")
     parts.append("\n## Every change of what ran\n\n")
     parts.append(md.table(header, [_row(row) for row in record.shown]))

@@ -9,6 +9,7 @@ from relspec.diagnostics import Diagnostic, Severity
 from relspec.gitops.impact import summary
 from relspec.gitops.plan import FileDiff, Plan, ReleasePlan
 from relspec.gitops.readiness import Readiness
+from relspec.gitops.reverts import Revert, WholeRevert
 from relspec.gitops.schedule import ASSUMPTIONS, VERDICTS, duration
 from relspec.reporters import markdown as md
 from relspec.reporters.text import counted, printable
@@ -37,6 +38,7 @@ REVERT = {
 }
 REMOVED = "a revert makes it again: nothing of it runs by then, and it starts from nothing"
 BROKEN = "does not compile: see the findings"
+STOPPED = "goes back, but does not compile then: see the findings"
 
 
 def text(plan: Plan, *, diffs: bool = False) -> str:
@@ -99,11 +101,16 @@ def _way_back(release: ReleasePlan) -> Iterator[str]:
     if release.revert is not None:
         commit = release.revert.restores
         of = f" to {commit.short} ({commit.day})" if commit is not None else ""
-        yield f"revert{of}: {release.revert.kind}: {REVERT[release.revert.kind]}"
+        yield f"revert{of}: {_revert(release.revert)}"
     if release.readiness is None:
         yield f"way back: {REMOVED}"
     else:
         yield from _readiness_lines(release.readiness)
+
+
+def _revert(found: Revert | WholeRevert) -> str:
+    """The kind, and what that means."""
+    return f"{found.kind}: {STOPPED if found.stopped and found.kind == 'clean but stale' else REVERT[found.kind]}"
 
 
 def _readiness_lines(found: Readiness) -> Iterator[str]:
@@ -137,7 +144,7 @@ def _totals(plan: Plan) -> Iterator[str]:
         change = "changes" if len(plan.releases) == 1 else "change"
         yield f"{counted(len(plan.releases), 'release')} {change} in {counted(environments, 'environment')}; {_verdicts(plan)}"
     if plan.revert is not None:
-        yield f"revert: {plan.revert.kind}: {REVERT[plan.revert.kind]}{_where(plan.revert.conflicts)}"
+        yield f"revert: {_revert(plan.revert)}{_where(plan.revert.conflicts)}"
     if plan.undo is not None:
         yield f"undo: {plan.undo.kind}: {UNDO[plan.undo.kind]}{_where(plan.undo.stale)}"
     missed = [

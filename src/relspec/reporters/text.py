@@ -61,7 +61,12 @@ def counted(number: int, noun: str) -> str:
 def headline(diagnostic: Diagnostic) -> str:
     """The first line of a diagnostic alone."""
     level = f"{diagnostic.severity.value} {diagnostic.code}"
-    return _inert(f"{place(diagnostic.file, diagnostic.range)}: {level}: {printable(diagnostic.message)}")
+    return _inert(f"{_before(diagnostic)}{level}: {printable(diagnostic.message)}")
+
+
+def _before(diagnostic: Diagnostic) -> str:
+    """The place that a diagnostic begins with; nothing where it is about no file."""
+    return f"{place(diagnostic.file, diagnostic.range)}: " if diagnostic.file else ""
 
 
 def place(file: str, span: Range | None) -> str:
@@ -87,7 +92,7 @@ class _Page:
     def paragraph(self, diagnostic: Diagnostic) -> Iterator[str]:
         colour = COLOURS[diagnostic.severity]
         level = self._painted(f"{diagnostic.severity.value} {diagnostic.code}", f"{BOLD};{colour}")
-        yield from self._wrapped(f"{place(diagnostic.file, diagnostic.range)}: {level}:", diagnostic.message, "    ")
+        yield from self._wrapped(f"{_before(diagnostic)}{level}:", diagnostic.message, "    ")
         secret = CATALOGUE[diagnostic.code].secret
         if not secret:
             yield from self._excerpt(diagnostic.file, diagnostic.range, colour)

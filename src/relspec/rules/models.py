@@ -37,7 +37,8 @@ def lifecycle(release: ResolvedRelease, service: ResolvedService) -> Iterator[Fi
         yield at_service(service, "RS412", ("model",), f"{name} is deprecated", "plan the move to a newer version")
     if model.quarantine is not None:
         message = f"{name} is quarantined since {model.quarantine.since}: {model.quarantine.reason}"
-        hint = "choose another version, or lift the quarantine in model.yaml (lifted: REASON)"
+        lift = f'relspec model quarantine {model.name} {model.version} --lift "REASON"'
+        hint = f"choose another version, or lift it: {lift}"
         yield at_service(service, "RS411", ("model",), message, hint)
 
 

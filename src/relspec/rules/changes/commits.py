@@ -51,13 +51,24 @@ def _is_a_spec(path: str, base: Side, head: Side) -> bool:
     return any(side.tree.kind(path) == "file" and IS_A_RELEASE.search(side.text(path)) for side in (base, head))
 
 
+def _owner(path: str, base: Side, head: Side) -> str:
+    """The release that a path belongs to where it is a file, and of two the one that lies deeper; empty for none.
+
+    A side without the file knows less: to one that lacks an inner environment, all of it belongs to a release beside the
+    outer one's document.
+    """
+    sides = [side for side in (base, head) if side.tree.kind(path) == "file"] or [base, head]
+    owners = [(side.places[name].file.count("/"), name) for side in sides if (name := release_of(path, side))]
+    return max(owners, default=(0, ""))[1]
+
+
 def _environment_and_release(what: str, paths: Sequence[str], base: Side, head: Side) -> Iterator[Finding]:
     old = set(base.compiler.found.environments)
     environments = [path for path in sorted(paths) if environment_of(path) in old]
     if not environments:
         return
-    changed = {release_of(path, base) or release_of(path, head) for path in paths}
-    releases = sorted(name for name in changed if name is not None and name in base.places)
+    changed = {_owner(path, base, head) for path in paths}
+    releases = sorted(changed & base.places.keys())
     if not releases:
         return
     for path in environments:

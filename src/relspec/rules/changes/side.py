@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from relspec.diagnostics import RelspecError
+from relspec.diagnostics import Finding, RelspecError
 from relspec.discovery import ENVIRONMENT_FILE, Place
 from relspec.resolve import ENVIRONMENTS, ResolvedRelease, ResolvedService
 from relspec.spec.registry import Model
@@ -76,7 +76,8 @@ class Side:
             return None
         try:
             return self.compiler.resolver.release(place.file, place.environment, place.id)
-        except RelspecError:
+        except RelspecError as error:
+            _refuse_unfetched(error.findings)
             return None
 
     def compiled(self, name: str) -> CompiledRelease | None:
@@ -84,6 +85,7 @@ class Side:
         if name not in self._compiled:
             place = self.places.get(name)
             made = None if place is None else self.compiler.release(place)
+            _refuse_unfetched(made.findings if made is not None else ())
             self._compiled[name] = None if made is None or made.stopped else made
         return self._compiled[name]
 
@@ -91,14 +93,16 @@ class Side:
         """model.yaml of a model; None where there is none, or where it is wrong."""
         try:
             return self.registry.model(name)
-        except RelspecError:
+        except RelspecError as error:
+            _refuse_unfetched(error.findings)
             return None
 
     def text(self, file: str) -> bytes:
-        """The bytes of a file; none where it can't be read."""
+        """The bytes of a file; none where it can't be read. Raises RelspecError RS631 where nobody fetched it."""
         try:
             return self.compiler.loader.text(file)
-        except RelspecError:
+        except RelspecError as error:
+            _refuse_unfetched(error.findings)
             return b""
 
     def sources(self, place: Place) -> tuple[str, ...]:
@@ -146,6 +150,13 @@ class Side:
     @cached_property
     def _environment_paths(self) -> frozenset[str]:
         return frozenset(self.compiler.found.environments)
+
+
+def _refuse_unfetched(findings: Iterable[Finding]) -> None:
+    """Raises RelspecError RS631 where it is among them: what nobody fetched is neither missing nor wrong."""
+    unfetched = [finding for finding in findings if finding.code == "RS631"]
+    if unfetched:
+        raise RelspecError(*unfetched)
 
 
 def workloads(service: ResolvedService) -> Iterator[tuple[str, ResolvedService]]:
