@@ -56,7 +56,7 @@ from relspec.targets.application_routing import VARIABLES
 from relspec.targets.compose.capabilities import LEFT_OUT, REFUSED
 from relspec.targets.helm.context import context_schema
 from relspec.targets.split import side
-from test_readme import ROOT, comparable, company, with_outputs
+from test_readme import ROOT, company, comparable, with_outputs
 
 DOCS = ROOT / "docs"
 NAMES = (

@@ -84,7 +84,9 @@ def output(command: str, folder: Path, minute: int = 0) -> str:
 def comparable(text: str) -> str:
     """A page without what differs from run to run: ids of commits (numbered as they appear), how long ago, how long."""
     numbers: dict[str, str] = {}
-    text = re.sub(r"\b[0-9a-f]{9}(?:[0-9a-f]{31})?\b", lambda m: numbers.setdefault(m[0][:9], f"<{len(numbers)}>"), text)
+    text = re.sub(
+        r"\b[0-9a-f]{9}(?:[0-9a-f]{31})?\b", lambda m: numbers.setdefault(m[0][:9], f"<{len(numbers)}>"), text
+    )
     text = re.sub(r"\((?:just now|\d[^()]* ago)\)", "(ago)", text)
     text = re.sub(r"\bsince \d{4}-\d\d-\d\d\b(?!T)", "since <day>", text)
     return re.sub(r"\b\d+\.\d+ m?s\b", "<time>", text)

@@ -312,7 +312,7 @@ def test_bytes_from_outside_that_are_no_text_are_refused_clearly(make: Make) -> 
     assert done.code == 1
     assert lines(done)[1].startswith("proof: not-proven: ")
     assert any("bases/app.bin is no text, and has changed since" in line for line in lines(done))
-    assert lines(done)[-1] == "nothing was written: not proven; to commit it all the same: --accept-unproven"
+    assert lines(done)[-1] == "nothing was written: no file of the release would change"
     assert company.made.git("status", "--porcelain") == ""
 
 

@@ -47,7 +47,7 @@ def discover(tree: Tree, loader: Loader) -> Found:
     """
     environments: list[str] = []
     places: list[Place] = []
-    findings: list[Finding] = []
+    findings = [_link(ENVIRONMENTS)] if tree.kind(ENVIRONMENTS) in ("link", "other") else []
     for folder, names, links in _folders(tree, ENVIRONMENTS):
         if folder.count("/") > MAX_FOLDERS:
             findings.append(too_deep(folder))

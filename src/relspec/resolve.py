@@ -35,7 +35,7 @@ from relspec.spec.service import (
 )
 from relspec.spec.strategy import Strategy
 from relspec.spec.validation import findings_of
-from relspec.tree import relative, walk
+from relspec.tree import absent, relative, walk
 
 ENVIRONMENTS = "environments"
 TARGETS = ("compose", "helm", "rollouts")
@@ -365,7 +365,7 @@ class Resolver:
             )
         kind = self.loader.tree.kind(base)
         if kind == "missing":
-            raise RelspecError(Finding("RS240", f"there is no file {base}", where, "create it, or correct the path"))
+            raise RelspecError(absent(self.loader.tree, base, where))
         if kind == "folder":
             raise RelspecError(Finding("RS240", f"{base} is a folder", where, "name the file in it"))
         self._not_an_output(base, where)

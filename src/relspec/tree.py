@@ -23,6 +23,9 @@ MAX_FILE = 1024 * 1024
 MAX_FOLDERS = 32
 """Folders inside one another that are looked into, below environments/ or where a folder of files is named."""
 
+GIT = ".git"
+"""The folder, or in a submodule the file, that makes a folder the top of a Git repository."""
+
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 EntryKind = Literal["file", "folder", "link", "other", "missing"]
@@ -95,27 +98,37 @@ class DirectoryTree:
         if stat.S_ISREG(mode):
             return "file"
         if stat.S_ISDIR(mode):
-            return "folder"
+            return self._kind_of_folder(path)
         return "link" if stat.S_ISLNK(mode) else "other"
+
+    def _kind_of_folder(self, path: str) -> EntryKind:
+        """`other` for a folder with a repository of its own in it, a submodule: Git keeps none of its files in this one."""
+        known = self._folders.get(path)
+        if known not in ("folder", "other"):
+            own = os.path.lexists(f"{self._inside}{path}/{GIT}")
+            known = self._folders[path] = "other" if own else "folder"
+        return known
 
     def read(self, path: str) -> bytes:
         where = Where(path)
         if not self._parents_are_folders(path):
-            raise RelspecError(self._unreadable(path))
+            raise RelspecError(absent(self, path, where))
         try:
             descriptor = os.open(self._inside + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
-                raise RelspecError(self._unreadable(path)) from error
+                raise RelspecError(absent(self, path, where)) from error
             raise RelspecError(Finding("RS240", f"{path} can't be read: {error.strerror}", where)) from error
         status = os.fstat(descriptor)
         mode = status.st_mode
         if not stat.S_ISREG(mode):
             os.close(descriptor)
+            if not stat.S_ISDIR(mode):
+                raise RelspecError(Finding("RS241", f"{path} is not a regular file", where, "keep a plain file here"))
+            if self._kind_of_folder(path) == "other":
+                raise RelspecError(not_ours(path, "other", where))
             raise RelspecError(
                 Finding("RS240", f"{path} is a folder, not a file", where, "name a file in it, or correct the path")
-                if stat.S_ISDIR(mode)
-                else Finding("RS241", f"{path} is not a regular file", where, "keep a plain file here")
             )
         with os.fdopen(descriptor, "rb") as file:
             # A read of MAX_FILE makes room for it first: ten times as long as the read itself.
@@ -123,17 +136,6 @@ class DirectoryTree:
             if len(data) > status.st_size:  # it grew meanwhile
                 data += file.read(MAX_FILE + 1 - len(data))
         return checked(path, data)
-
-    def _unreadable(self, path: str) -> Finding:
-        """Why nothing could be read at `path`: a link on the way, or nothing there."""
-        parts = path.split("/")
-        for depth in range(1, len(parts) + 1):
-            prefix = "/".join(parts[:depth])
-            if (self.root / prefix).is_symlink():
-                return Finding(
-                    "RS241", f"{prefix} is a symbolic link", Where(path), "replace the link by the file itself"
-                )
-        return Finding("RS240", f"there is no file {path}", Where(path), "create it, or correct the path")
 
     def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
         if self.kind(folder) != "folder":
@@ -144,7 +146,7 @@ class DirectoryTree:
                 if entry.is_symlink():
                     found.append((entry.name, "link"))
                 elif entry.is_dir(follow_symlinks=False):
-                    found.append((entry.name, "folder"))
+                    found.append((entry.name, self._kind_of_folder(f"{folder}/{entry.name}" if folder else entry.name)))
                 else:
                     found.append((entry.name, "file" if entry.is_file(follow_symlinks=False) else "other"))
         found.sort()
@@ -207,6 +209,32 @@ def checked(path: str, data: bytes) -> bytes:
     return data
 
 
+def downwards(path: str) -> Iterator[str]:
+    """Each folder above a path, the outermost first, then the path itself."""
+    end = path.find("/")
+    while end >= 0:
+        yield path[:end]
+        end = path.find("/", end + 1)
+    yield path
+
+
+def absent(tree: Tree, path: str, where: Where) -> Finding:
+    """Why there is no file at a path: RS241 for a link or a submodule on the way to it, else RS240."""
+    for part in downwards(path):
+        kind = tree.kind(part)
+        if kind in ("link", "other"):
+            return not_ours(part, kind, where)
+    return Finding("RS240", f"there is no file {path}", where, "create it, or correct the path")
+
+
+def not_ours(path: str, kind: EntryKind, where: Where) -> Finding:
+    """RS241: what lies at a path is a link or (`other`) a submodule, and neither is ever followed."""
+    if kind == "link":
+        return Finding("RS241", f"{path} is a symbolic link", where, "replace the link by the file itself")
+    hint = "keep what a spec reads in this repository"
+    return Finding("RS241", f"{path} is a submodule: its files are another repository's", where, hint)
+
+
 def too_deep(folder: str) -> Finding:
     """RS111: a folder below which nothing is looked for."""
     message = f"this folder lies more than {MAX_FOLDERS} folders deep"
@@ -227,4 +255,4 @@ def walk(tree: Tree, folder: str, levels: int = MAX_FOLDERS) -> Iterator[str]:
         elif kind == "file":
             yield path
         else:
-            raise RelspecError(Finding("RS241", f"{path} is a symbolic link", Where(path), "replace it by the file"))
+            raise RelspecError(not_ours(path, kind, Where(path)))

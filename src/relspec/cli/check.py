@@ -57,12 +57,14 @@ def command(
     if diff and form != "text":
         raise click.UsageError("--diff prints a diff: it goes with --format text alone.")
     session = Session(directory)
-    tree = session.tree()
+    if fix and not diff:
+        session.refuse_bare()
     if fix or diff:
         _fix(session, releases, diff=diff, form=form)
-        tree = session.tree()
+    tree = session.tree()
     repository = Repository(session.root)
-    review = Review(repository, tree, since) if since is not None else None
+    head = repository.head() if session.is_bare else None
+    review = Review(repository, tree, since, head) if since is not None else None
     compiler = review.compiler if review is not None else Compiler(tree)
     places = select(compiler.found, session.words(releases), session.prefix) if releases else None
     reporting = Reporting("check", session, tree, form, report_files(reports, session, compiler.output))
@@ -124,4 +126,13 @@ def _beside_the_releases(compiler: Compiler, repository: Repository, compiled: C
     resolved = [(r.release, r.findings) for r in compiled.releases if r.release is not None]
     yield from unused(resolved, [place.id for place in compiler.found.releases])
     yield from merged_otherwise(compiler.tree, compiler.output, [place.id for place in compiler.found.releases])
-    yield from tracked_env_files(repository.tracked(f"{compiler.output}/**/.env"))
+    yield from tracked_env_files(_tracked_env_files(compiler, repository))
+
+
+def _tracked_env_files(compiler: Compiler, repository: Repository) -> Sequence[str]:
+    """The files `.env` among the outputs that Git tracks: in a commit all that there are."""
+    from relspec.gitops.commit_tree import CommitTree
+
+    if isinstance(compiler.tree, CommitTree):
+        return [path for path, _ in compiler.tree.files(compiler.output) if path.endswith("/.env")]
+    return repository.tracked(f"{compiler.output}/**/.env")

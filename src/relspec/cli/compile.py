@@ -57,6 +57,8 @@ def command(
     if revision is not None and not (check or folder is not None or to_stdout):
         raise click.UsageError("--at needs --out, --stdout or --check: a commit is not compiled over the work tree.")
     session = Session(directory)
+    if not (check or folder is not None or to_stdout):
+        session.refuse_bare()
     tree = session.tree(revision)
     compiler = Compiler(tree, any_edition=revision is not None)
     places = select(compiler.found, session.words(releases), session.prefix) if releases else None
@@ -75,7 +77,7 @@ def command(
         reporting.write(results)
         return 0
     scope = _scope(compiled, whole=places is None and folder is None, targets=targets)
-    if revision is not None and check:
+    if check and (revision is not None or session.is_bare):
         changes = compare_tree(tree, compiled.files, scope)
     elif folder is None:
         changes = compare(session.root, compiled.files, scope)
@@ -109,6 +111,8 @@ def _written_elsewhere(
     root = folder.resolve()
     if root == session.root or root in session.root.parents:
         raise click.UsageError(f"--out {folder} is the repository or holds it; name a folder for the outputs alone.")
+    if session.is_bare and session.root in root.parents:
+        raise click.UsageError(f"--out {folder} lies in the bare repository; name a folder outside of it.")
     root.mkdir(parents=True, exist_ok=True)
     cut = len(compiled.output) + 1
     files = {path[cut:]: data for path, data in compiled.files.items()}

@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,7 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
     """
     from relspec.compiler import Compiler
     from relspec.gitops.drill import Report, drill
+    from relspec.gitops.history import instant
     from relspec.gitops.repository import Repository
     from relspec.gitops.states import History
     from relspec.workspace import select
@@ -58,7 +58,7 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
     compiler = Compiler(newest, any_edition=True, memory=history.memory)
     newest.load("environments", compiler.output, files=lambda name: name in ("release.yaml", "environment.yaml"))
     places = select(compiler.found, session.words(releases), session.prefix)
-    date = datetime.now(UTC).isoformat(timespec="seconds")
+    date = instant(int(time.time()))
     begin = time.perf_counter()
     drilled = tuple(_shown(drill(history, places, time.perf_counter), len(places)))
     report = Report(date, repository.commit(history.head), drilled, time.perf_counter() - begin)

@@ -32,10 +32,11 @@ class Editing:
 
     @classmethod
     def of(cls, session: Session, before: Tree, files: Mapping[str, bytes]) -> Editing:
-        """The edit of some files, of which new ones are added."""
+        """The edit of some files, of which new ones are added. Raises RelspecError RS609 in a bare repository."""
         from relspec.compiler import Compiler
         from relspec.gitops.overlay import OverlayTree
 
+        session.refuse_bare()
         return cls(session, before, files, Compiler(OverlayTree(before, files)))
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,12 +14,12 @@ from relspec.cli.session import Session, complete_releases
 
 if TYPE_CHECKING:
     from relspec.diagnostics import Finding
-    from relspec.gitops.repository import Repository
+    from relspec.gitops.states import History
 
 EXAMPLES = """\b
 Examples:
   relspec history production/movie-recs
-  relspec history production/movie-recs --at 2026-03-04T14:05Z
+  relspec history production/movie-recs --at 2026-03-04T14:05Z --service api
   relspec history production/movie-recs --service api --limit 10
   relspec history production/movie-recs --format markdown > docs/rollback_history.md
 """
@@ -48,15 +49,15 @@ def command(directory: str, release: str, at: str | None, service: str | None, l
     from relspec.gitops.states import History
     from relspec.reporters import history as reporter
 
-    if at is not None and (service is not None or limit is not None):
-        raise click.UsageError("--at answers for one moment: leave out --service and --limit.")
+    if at is not None and limit is not None:
+        raise click.UsageError("--at answers for one moment: leave out --limit.")
     time = _seconds(at) if at is not None else None
     session = Session(directory)
     repository = Repository(session.root)
     history = History(repository, repository.resolve("HEAD"))
-    name, file = _meant(repository, history.head, session, release)
+    name, file = _meant(history, session, release)
     if time is not None:
-        answer = live_at(history, name, time, file)
+        answer = live_at(history, name, time, file, service)
         click.echo(_text(answer.as_json()) if form == "json" else reporter.line(answer))
         if time > datetime.now(UTC).timestamp():
             click.echo("note: this time has not come yet; it is what HEAD declares", err=True)
@@ -72,7 +73,7 @@ def command(directory: str, release: str, at: str | None, service: str | None, l
 
 
 def _seconds(words: str) -> int:
-    """Unix seconds of an ISO 8601 time with a zone."""
+    """Unix seconds of an ISO 8601 time with a zone; one that is beyond the calendar in UTC is its first or last second."""
     example = "2026-03-04T14:05Z or 2026-03-04T15:05+01:00"
     try:
         time = datetime.fromisoformat(words.strip())
@@ -80,19 +81,24 @@ def _seconds(words: str) -> int:
         raise click.UsageError(f"--at {words} is no time: write {example}.") from error
     if time.tzinfo is None:
         raise click.UsageError(f"--at {words} has no zone, and a time means nothing without one: write {example}.")
-    return int(time.timestamp())
+    try:
+        return int(time.astimezone(UTC).timestamp())
+    except OverflowError:
+        end = datetime.min if time.year == 1 else datetime.max
+        return int(end.replace(microsecond=0, tzinfo=UTC).timestamp())
 
 
-def _meant(repository: Repository, head: str, session: Session, word: str) -> tuple[str, str | None]:
-    """The id of the release and its file at HEAD; a word that means none there is the id of one that was."""
+def _meant(history: History, session: Session, word: str) -> tuple[str, str | None]:
+    """The id of the release and its file; a word that means none at HEAD is the id or the path of one that was."""
     from relspec.diagnostics import RelspecError
     from relspec.discovery import RELEASE_FILE, discover, place_of
+    from relspec.gitops.states import former_place
     from relspec.loader import Loader
     from relspec.resolve import ENVIRONMENTS
     from relspec.workspace import select
 
-    tree = repository.tree(head)
-    loader = Loader(tree)
+    tree = history.chain.newest
+    loader = Loader(tree, history.memory)
     (path,) = session.words([word])
     place = place_of(tree, loader, path)
     if place is not None:
@@ -100,6 +106,10 @@ def _meant(repository: Repository, head: str, session: Session, word: str) -> tu
     try:
         places = select(discover(tree, loader), [path], session.prefix)
     except RelspecError:
+        inside = posixpath.normpath(posixpath.join(session.prefix, path))
+        gone = former_place(history, path) or former_place(history, inside)
+        if gone is not None:
+            return gone.id, gone.file
         plain = path.strip("/").removesuffix(f"/{RELEASE_FILE}")
         return plain.removeprefix(f"{ENVIRONMENTS}/"), None
     if len(places) > 1:

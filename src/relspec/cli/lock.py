@@ -18,6 +18,7 @@ def command(directory: str, *, upgrade: bool) -> int:
     from relspec.workspace import Changes, apply
 
     session = Session(directory)
+    session.refuse_bare()
     found = lock.read(Loader(session.tree()))
     if found is not None and not upgrade:
         lock.check_edition(found)

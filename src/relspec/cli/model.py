@@ -11,6 +11,7 @@ import click
 from relspec.cli.model_alias import move_alias
 from relspec.cli.model_register import register
 from relspec.cli.model_standing import archive, deprecate, quarantine
+from relspec.cli.registry import parted
 from relspec.cli.session import Session, format_option
 from relspec.reporters.text import printable
 
@@ -186,10 +187,12 @@ def _back(directory: str, model: str, environment: str | None, form: str, what: 
 @format_option
 @click.pass_obj
 def show(directory: str, model: str, version: str | None, environment: str | None, form: str) -> int:
-    """Show a version of MODEL with its record, by its name or an alias; without VERSION the newest."""
+    """Show a version of MODEL with its record, by its name or an alias; without VERSION (or MODEL@VERSION) the newest."""
     from relspec.diagnostics import Where
     from relspec.emit import emit
 
+    if "@" in model:
+        model, version = parted(model, version, "version")
     models = Models(directory, environment)
     standings = models.standings(model)
     if not standings:

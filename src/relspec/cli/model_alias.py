@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from relspec.cli.editing import Editing, not_written, say, show
-from relspec.cli.registry import Work, done, dry_run_option, refused, words
+from relspec.cli.registry import Work, done, dry_run_option, parted, refused, words
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
 from relspec.reporters.text import counted, printable
 
@@ -20,21 +20,24 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   relspec model alias als prod v0.4
-  relspec model alias als prod v0.4 --dry-run
+  relspec model alias als@prod v0.4 --dry-run
   relspec model alias als canary --remove
 """,
 )
 @click.argument("model")
-@click.argument("alias", callback=words)
+@click.argument("alias", required=False, callback=words)
 @click.argument("version", required=False)
 @click.option("--remove", "gone", is_flag=True, help="Take the alias away.")
 @dry_run_option
 @click.pass_obj
-def move_alias(directory: str, model: str, alias: str, version: str | None, *, gone: bool, dry_run: bool) -> int:
+def move_alias(directory: str, model: str, alias: str | None, version: str | None, *, gone: bool, dry_run: bool) -> int:
     """Let ALIAS mean VERSION, and compile every release that this changes."""
     from relspec.registry import changes
     from relspec.registry.records import model_file
 
+    if "@" in model and version is None:  # als@prod v0.4: the second word is the version
+        alias, version = None, alias
+    model, alias = parted(model, alias, "alias")
     if (version is None) != gone:
         raise click.UsageError("Name the version that the alias shall mean, or --remove.")
     work = Work(directory)

@@ -11,7 +11,7 @@ import click
 
 from relspec.cli.editing import Editing, not_written
 from relspec.cli.model_alias import aliased
-from relspec.cli.registry import Work, done, dry_run_option, refused, words
+from relspec.cli.registry import Work, done, dry_run_option, parted, refused, words
 from relspec.cli.session import report
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.reporters.text import printable
@@ -31,7 +31,7 @@ Examples:
 """,
 )
 @click.argument("model", callback=words)
-@click.argument("version", callback=words)
+@click.argument("version", required=False, callback=words)
 @click.option("--from", "source", metavar="FILE", help="The record as YAML or JSON; - for stdin. Options go over it.")
 @click.option("--uri", callback=words, metavar="URI", help="artifact.uri: where the model's files lie.")
 @click.option("--digest", callback=words, metavar="sha256:…", help="artifact.digest: their content.")
@@ -62,7 +62,7 @@ def register(
     directory: str,
     /,
     model: str,
-    version: str,
+    version: str | None,
     *,
     source: str | None,
     alias: str | None,
@@ -80,6 +80,7 @@ def register(
     from relspec.registry.records import model_file, record_file
     from relspec.tree import MemoryTree
 
+    model, version = parted(model, version, "version")
     work = Work(directory)
     name, text = _handed_over(work, source)
     try:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from relspec.cli.registry import Running, Work, done, dry_run_option, named, refused, words
+from relspec.cli.registry import Running, Work, done, dry_run_option, named, parted, refused, words
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
 from relspec.reporters.text import printable
 
@@ -17,14 +17,15 @@ MOST_STATES = 20
 """How many states back a way out of a quarantined version is looked for."""
 
 
-@click.command("deprecate", epilog="Example: relspec model deprecate als v0.1")
+@click.command("deprecate", epilog="Example: relspec model deprecate als@v0.1")
 @click.argument("model")
-@click.argument("version")
+@click.argument("version", required=False)
 @click.option("--undo", is_flag=True, help="Take the entry back.")
 @dry_run_option
 @click.pass_obj
-def deprecate(directory: str, model: str, version: str, *, undo: bool, dry_run: bool) -> int:
+def deprecate(directory: str, model: str, version: str | None, *, undo: bool, dry_run: bool) -> int:
     """Say that VERSION should be left: whoever runs it gets a warning."""
+    model, version = parted(model, version, "version")
     work = Work(directory)
     try:
         return _lifecycle(work, model, version, "deprecated", undo=undo, dry_run=dry_run)
@@ -32,18 +33,19 @@ def deprecate(directory: str, model: str, version: str, *, undo: bool, dry_run: 
         return refused(work, error)
 
 
-@click.command("archive", epilog="Example: relspec model archive als v0.1")
+@click.command("archive", epilog="Example: relspec model archive als@v0.1")
 @click.argument("model")
-@click.argument("version")
+@click.argument("version", required=False)
 @click.option("--undo", is_flag=True, help="Take the entry back.")
 @dry_run_option
 @click.pass_obj
-def archive(directory: str, model: str, version: str, *, undo: bool, dry_run: bool) -> int:
+def archive(directory: str, model: str, version: str | None, *, undo: bool, dry_run: bool) -> int:
     """Say that VERSION is not deployed any more.
 
     A version that still runs, or that a rollback could still bring back, is not archived: neither one of the `window`
     versions before one that runs, nor one of what the last `window` states of a release ran.
     """
+    model, version = parted(model, version, "version")
     work = Work(directory)
     try:
         if not undo:
@@ -90,7 +92,7 @@ def _check_unused(work: Work, model: str, version: str) -> None:
         message = next(_lately(work, model, version), "")
     if message:
         hint = f"until it is out of use: relspec model deprecate {model} {version}"
-        where = Where(model_file(model), ("lifecycle",))
+        where = Where(model_file(model), ("lifecycle", version), "key")
         raise RelspecError(Finding("RS435", message, where, hint, severity=Severity.ERROR))
 
 
@@ -127,12 +129,14 @@ Examples:
 """,
 )
 @click.argument("model")
-@click.argument("version")
+@click.argument("version", required=False)
 @click.option("--reason", callback=words, metavar="TEXT", help="Why it must not come back.")
 @click.option("--lift", callback=words, metavar="REASON", help="Lift the quarantine: why it may come back.")
 @dry_run_option
 @click.pass_obj
-def quarantine(directory: str, model: str, version: str, *, reason: str | None, lift: str | None, dry_run: bool) -> int:
+def quarantine(
+    directory: str, model: str, version: str | None, *, reason: str | None, lift: str | None, dry_run: bool
+) -> int:
     """Say that VERSION must not be deployed again. It is lifted later, never removed.
 
     What runs it goes on; how to leave it is said.
@@ -140,6 +144,7 @@ def quarantine(directory: str, model: str, version: str, *, reason: str | None, 
     from relspec.registry import changes
     from relspec.registry.records import model_file
 
+    model, version = parted(model, version, "version")
     if (reason is None) == (lift is None):
         raise click.UsageError("Say why: --reason TEXT, or --lift REASON to end it.")
     work = Work(directory)

@@ -42,6 +42,20 @@ def words(_context: click.Context, parameter: click.Parameter, value: Any) -> An
     return value
 
 
+def parted(model: str, word: str | None, what: str) -> tuple[str, str]:
+    """A model and a version (or alias) of it, typed as two words or as one, `als@v0.3`. `what` is what it is called.
+
+    Raises UsageError where there is none, or where there are two.
+    """
+    name, _, joined = model.partition("@")
+    if joined and word is not None:
+        raise click.UsageError(f"{model} names the {what} already: leave out {word}.")
+    found = joined or word
+    if not found:
+        raise click.UsageError(f"Name the {what}: {name} {what.upper()} or {name}@{what.upper()}.")
+    return name, found
+
+
 @dataclass(frozen=True)
 class Running:
     """Something that runs a version, or can be switched to it: `label` is how people call it (`api candidate`)."""

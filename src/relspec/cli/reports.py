@@ -67,7 +67,7 @@ class Reporting:
             with_fixes(diagnostics, self.tree.read),
             tuple(releases),
             source_of(self.tree),
-            prefix=_below_git(self.session.root),
+            prefix=_below_git(self.session),
             version=version("relspec"),
         )
 
@@ -117,7 +117,7 @@ def _report_file(word: str, session: Session, output: str) -> ReportFile:
             raise _refused(str(path), "is no place for a report", "name a file in a folder that exists")
         return ReportFile(form, path.parent, path.name)
     inside = path.relative_to(session.root).as_posix()
-    if _is_in(inside, output) or _is_in(inside, ".git"):
+    if _is_in(inside, output) or _is_in(inside, ".git") or session.is_bare:
         raise _refused(inside, "lies where no report belongs", "name a file elsewhere, for example in build/")
     for part in _upwards(inside):
         if (session.root / part).is_symlink():
@@ -142,8 +142,13 @@ def _upwards(path: str) -> Iterator[str]:
         path = path.rpartition("/")[0]
 
 
-def _below_git(root: Path) -> str:
+def _below_git(session: Session) -> str:
     """The folder of a repository of releases below the root of the Git repository that it lies in, if it does."""
+    root = session.root
+    if session.is_bare:
+        from relspec.gitops.repository import Repository
+
+        return Repository(root).prefix.rstrip("/")
     for folder in (root, *root.parents):
         if (folder / ".git").exists():
             relative = root.relative_to(folder).as_posix()

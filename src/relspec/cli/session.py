@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from relspec.diagnostics import Diagnostic, RelspecError, Severity
+from relspec.diagnostics import Diagnostic, Finding, RelspecError, Severity, Where
 from relspec.discovery import discover
 from relspec.fixes import with_fixes
 from relspec.loader import Loader
 from relspec.reporters import json, text
 from relspec.tree import DirectoryTree, Tree
-from relspec.workspace import find_root
+from relspec.workspace import ROOT_FILES, find_root
 
-INTERRUPTED = "relspec-rollback.json"
-"""What a rollback writes first and removes last, in the Git directory."""
+INTERRUPTED = ("index.lock", "relspec-rollback.json")
+"""What a rollback writes first and removes last, in the Git directory; index.lock is Git's own, too."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,15 +59,36 @@ def complete_releases(context: click.Context, _parameter: click.Parameter, incom
 class Session:
     """The repository around a folder."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, recovers: bool = False) -> None:
+        """`recovers`: what a killed rollback left is about to be ended, and needs no warning."""
         self.start = Path(directory).resolve()
-        self.root = _root(self.start)
-        self._point_to_recovery()
+        self.is_bare = _is_bare(self.start)
+        """Whether there are no files but those of commits, of which HEAD is the one that is meant."""
+        self.root = self.start if self.is_bare else find_root(self.start)
+        if self.is_bare:
+            self._refuse_without_releases()
+        elif not recovers:
+            self._point_to_recovery()
+
+    def _refuse_without_releases(self) -> None:
+        """Raises RelspecError RS600 where HEAD of a bare repository holds nothing of ours, or several folders of it."""
+        tree = self.tree()
+        if all(tree.kind(name) == "missing" for name in ROOT_FILES):
+            message = f"there is no repository of releases in HEAD of {self.root}"
+            hint = "run it where they are checked out"
+            raise RelspecError(Finding("RS600", message, Where(str(self.root)), hint))
+
+    def refuse_bare(self) -> None:
+        """Raises RelspecError RS609 in a bare repository: for verbs that write files."""
+        if self.is_bare:
+            hint = "run it in a clone or a worktree: git worktree add ../checkout"
+            message = f"{self.root} is a bare repository: there are no files to change"
+            raise RelspecError(Finding("RS609", message, Where(str(self.root)), hint))
 
     def _point_to_recovery(self) -> None:
         """Says what a rollback left that was killed: until it is recovered, nothing here is quite what it seems."""
         git_dir = _git_dir(self.root)
-        if git_dir is None or not (git_dir / INTERRUPTED).exists():
+        if git_dir is None or not any((git_dir / name).exists() for name in INTERRUPTED):
             return
         from relspec.gitops.commit import pending
         from relspec.gitops.repository import Repository
@@ -88,30 +109,21 @@ class Session:
         from relspec.compiler import Compiler
 
         try:
-            return Compiler(self.tree(None if self._has_files else "HEAD"), any_edition=True).settings.main
+            return Compiler(self.tree(), any_edition=True).settings.main
         except RelspecError:
             return "main"
-
-    @property
-    def _has_files(self) -> bool:
-        return not _is_bare(self.root)
 
     def words(self, words: Sequence[str]) -> list[str]:
         """Releases as they were typed, with absolute paths as seen from where it started."""
         return [os.path.relpath(word, self.start) if Path(word).is_absolute() else word for word in words]
 
     def tree(self, revision: str | None = None) -> Tree:
-        """The work tree, or the tree of a revision."""
-        if revision is None:
+        """The tree of a revision; without one the work tree, whose place HEAD takes in a bare repository."""
+        if revision is None and not self.is_bare:
             return DirectoryTree(self.root)
         from relspec.gitops.repository import Repository
 
-        return Repository(self.root).tree(revision)
-
-
-def _root(start: Path) -> Path:
-    """The folder of the releases; in a bare repository, which has no files, the repository itself."""
-    return start if _is_bare(start) else find_root(start)
+        return Repository(self.root).tree(revision or "HEAD")
 
 
 def _git_dir(root: Path) -> Path | None:
@@ -127,8 +139,13 @@ def _git_dir(root: Path) -> Path | None:
 
 
 def _is_bare(folder: Path) -> bool:
-    """Whether a folder is a Git directory: it has what Git looks for (setup.c, is_git_directory)."""
-    return all((folder / name).exists() for name in ("HEAD", "objects", "refs"))
+    """Whether a folder is a Git directory (it has what Git looks for: setup.c, is_git_directory) without a work tree."""
+    if not all((folder / name).exists() for name in ("HEAD", "objects", "refs")):
+        return False
+    from relspec.gitops.repository import Repository
+
+    repository = Repository(folder)
+    return repository.exists and repository.top is None
 
 
 def report(diagnostics: Sequence[Diagnostic], releases: int, form: str, tree: Tree) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.objects import Objects
-from relspec.tree import PATH_HINT, EntryKind, checked
+from relspec.tree import EntryKind, absent, checked, not_ours
 
 KINDS: dict[bytes, EntryKind] = {
     b"40000": "folder",
@@ -164,9 +164,7 @@ class CommitTree:
     def read(self, path: str) -> bytes:
         entry = self.entry(path)
         if entry is None:
-            raise RelspecError(
-                Finding("RS240", f"there is no file {path}", Where(path), "create it, or correct the path")
-            )
+            raise RelspecError(absent(self, path, Where(path)))
         if entry.kind == "folder":
             raise RelspecError(
                 Finding(
@@ -174,8 +172,7 @@ class CommitTree:
                 )
             )
         if entry.kind != "file":
-            what = "a symbolic link" if entry.kind == "link" else "a submodule"
-            raise RelspecError(Finding("RS241", f"{path} is {what}", Where(path), PATH_HINT))
+            raise RelspecError(not_ours(path, entry.kind, Where(path)))
         return checked(path, self._store.blob(entry.id, path))
 
     def entries(self, folder: str) -> list[tuple[str, EntryKind]]:

@@ -15,7 +15,7 @@ from relspec.compiler import Compiler
 from relspec.diagnostics import RelspecError
 from relspec.discovery import Place
 from relspec.gitops.destination import MOST_STATES
-from relspec.gitops.history import running_services, versions
+from relspec.gitops.history import difference_of, running_services, versions
 from relspec.gitops.proof import Case, Proof, edition, prove
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit
@@ -42,7 +42,7 @@ class Drilled:
 
     `undone` is the commit whose change went, `restored` the one whose state came back; None where there is nothing to go
     back to. `seconds` is what restoring, compiling and comparing took. `problem` says why it can't go back; with neither
-    a problem nor a proof there is no earlier state, and `nothing` says so.
+    a problem nor a proof there is no earlier state, and `nothing` says so. `difference` is what went back, in words.
     """
 
     place: Place
@@ -56,6 +56,14 @@ class Drilled:
     problem: str = ""
     nothing: str = ""
     readiness: Readiness | None = None
+    difference: str = ""
+
+    @property
+    def goal(self) -> str:
+        """What came back, told apart from what ran: by more than the version where that is the same."""
+        if self.to_version is None or self.to_version != self.from_version:
+            return self.to_version or ""
+        return f"{self.to_version} as before ({self.difference})"
 
     @property
     def successful(self) -> bool | None:
@@ -180,7 +188,8 @@ def _drilled(tools: _Tools, place: Place) -> Drilled:
 
 def _attempt(tools: _Tools, place: Place, now: State, then: State) -> tuple[Drilled, Restored | None]:
     """Going back to a state."""
-    drilled = Drilled(place, _version(now), now.first, _version(then), then.last)
+    difference = difference_of(now, then)
+    drilled = Drilled(place, _version(now), now.first, _version(then), then.last, difference=difference)
     begin = tools.clock()
     try:
         restored, proof = _undone(tools, place, then)

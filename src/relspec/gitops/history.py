@@ -239,13 +239,14 @@ class Answer:
     """What was live at a time: the state that a release was in, None where it was not there.
 
     `since` is the commit that began it and `time` when: None before the first one. `next` is the change that ended it,
-    or, before the first one, the one that brought the release.
+    or, before the first one, the one that brought the release. With a `service` all that is said of it alone.
     """
 
     release: str
     at: int
     row: Row | None
     next: Row | None
+    service: str | None = None
 
     @property
     def when(self) -> str:
@@ -257,6 +258,7 @@ class Answer:
         return {
             "schema": LIVE_SCHEMA,
             "release": self.release,
+            "service": self.service,
             "at": instant(self.at),
             "live": self.row is not None and self.row.kind != "removed",
             "change": self.row.as_json() if self.row is not None else None,
@@ -347,8 +349,13 @@ def record(history: History, release: str, service: str | None = None, file: str
     return Record(states[0].release, service, head, tuple(_merged(rows)), incomplete)
 
 
-def live_at(history: History, release: str, at: int, file: str | None = None) -> Answer:
-    """What was live at a time (unix seconds). Raises RelspecError as `record` does, RS630 where nobody fetched it."""
+def live_at(history: History, release: str, at: int, file: str | None = None, service: str | None = None) -> Answer:
+    """What was live at a time (unix seconds), of a release or of one service of it.
+
+    Raises RelspecError as `record` does, RS630 where nobody fetched it.
+    """
+    if service is not None:
+        return _service_at(history, release, at, file, service)
     later: State | None = None
     states = history.states(release, file)
     for state in states:
@@ -360,6 +367,17 @@ def live_at(history: History, release: str, at: int, file: str | None = None) ->
     if later is None:
         raise RelspecError(unknown(release))
     return Answer(later.release, at, None, _came(history, later))
+
+
+def _service_at(history: History, release: str, at: int, file: str | None, service: str) -> Answer:
+    """What one service was at a time: its states can be older than those of its release."""
+    found = record(history, release, service, file)
+    rows = [row for row in found.rows if row.kind != "environment"]
+    live = next((row for row in rows if row.time <= at), None)
+    if live is None and found.incomplete is not None:
+        raise RelspecError(found.incomplete)
+    later = next((row for row in reversed(rows) if row.time > at), None)
+    return Answer(live.release if live is not None else release, at, live, later, service)
 
 
 def unknown(release: str) -> Finding:
@@ -608,6 +626,11 @@ def _words(before: _Point | None, after: _Point) -> str:
         else:
             parts.append(f"{name}: {_step(old[name], new[name], before.values[name], after.values[name])}")
     return "; ".join(parts)
+
+
+def difference_of(before: State, after: State) -> str:
+    """What differs between two states of a release, in one line: `api: als v0.3 -> v0.4; replicas`."""
+    return _words(_Point.of(before), _Point.of(after))
 
 
 def _step(old: Running, new: Running, before: str, after: str) -> str:

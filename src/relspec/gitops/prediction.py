@@ -21,7 +21,9 @@ from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import ENVIRONMENT_FILE, RELEASE_FILE, Place, place_of, release_at
 from relspec.gitops.commit_tree import CommitTree, missing
 from relspec.gitops.objects import GitFailedError
+from relspec.gitops.proof import edition
 from relspec.gitops.repository import Commit, Repository, boundary
+from relspec.lock import EDITION
 from relspec.registry.records import FOLDER as REGISTRY
 from relspec.resolve import ENVIRONMENTS
 from relspec.rules.changes.reach import mentioning
@@ -288,19 +290,39 @@ def _clean(repository: Repository, undone: Commit, before: str, head: str, tree:
     keeps_outputs = now.kind(compiler.output) == "folder"
     beside = tuple(sorted({*changed} - {*touched}))
     owners = _owners(compiler, now, changed)
+    kept = tuple(path for path in touched if _kept(compiler, path, start, then))
     stale, problems = _checked(compiler, owners, changed)
+    if edition(then) != EDITION and not kept:
+        stale, problems = _unlike(compiler, start, then, owners, changed), ()
     return Prediction(
         commit=undone.id,
         head=head,
         kind="clean but stale" if keeps_outputs and (stale or problems) else "exact",
         tree=tree,
         stale=stale if keeps_outputs else (),
-        kept=tuple(path for path in touched if _kept(compiler, path, start, then)),
+        kept=kept,
         beside=beside,
         releases_beside=tuple(sorted({owners[path].id for path in beside if path in owners})),
         problems=problems,
         before=before,
     )
+
+
+def _unlike(
+    compiler: Compiler, start: CommitTree, then: CommitTree, owners: Mapping[str, Place], changed: Iterable[str]
+) -> tuple[str, ...]:
+    """The outputs of another edition, which this compiler can't make, that are not those from before the commit.
+
+    With the sources as they were before it, those were right. All outputs count where a shared file changes.
+    """
+    shared = [path for path in changed if path not in owners and not _is_for_people(compiler, path)]
+    names = ("",) if shared else sorted({f"/{place.id}" for place in owners.values()})
+    found: set[str] = set()
+    for name in names:
+        folder = f"{compiler.output}{name}"
+        before, after = dict(start.files(folder)), dict(then.files(folder))
+        found |= {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    return tuple(sorted(found))
 
 
 def _kept(compiler: Compiler, path: str, start: CommitTree, then: CommitTree) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.commit_tree import CommitTree, ObjectStore, missing
 from relspec.gitops.objects import MERGE_SETTINGS, GitFailedError, Objects, environment
+from relspec.workspace import ROOT_FILES
 
 DEEPEN = "git fetch --deepen=200"
 RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--format=tformat:%H")
@@ -96,10 +97,34 @@ class Repository:
 
     @cached_property
     def prefix(self) -> str:
-        """Where `root` lies below the top: empty, or a folder that ends with a slash."""
-        if self.top is None or self.top == self.root:
+        """Where `root` lies below the top: empty, or a folder that ends with a slash.
+
+        A bare repository has no folder to start in, so it is the one of HEAD that holds releases. Raises RelspecError
+        RS600 where there are several.
+        """
+        if self.top is None:
+            return self._only_root()
+        if self.top == self.root:
             return ""
         return self.root.relative_to(self.top).as_posix() + "/"
+
+    def _only_root(self) -> str:
+        """The folder of the releases in HEAD: the top, else the outermost one that has what makes a root."""
+        head = self.head()
+        if head is None or any(name in self.store.folder(self.commit(head).tree) for name in ROOT_FILES):
+            return ""
+        listing = self.git("ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", "--end-of-options", head)
+        paths = (path.rpartition("/") for path in listing.decode("utf-8", "surrogateescape").split("\0"))
+        found = sorted({f"{folder}/" for folder, _, name in paths if name in ROOT_FILES})
+        outermost = [
+            folder for folder in found if not any(folder != each and folder.startswith(each) for each in found)
+        ]
+        if len(outermost) > 1:
+            some = ", ".join(folder.rstrip("/") for folder in outermost[:3])
+            message = f"this bare repository has {len(outermost)} folders that can be meant: {some}"
+            hint = "check it out (git worktree add ../checkout), and run relspec in one of them"
+            raise RelspecError(Finding("RS600", message, Where(str(self.root)), hint))
+        return outermost[0] if outermost else ""
 
     @cached_property
     def exists(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from relspec.compiler import CompiledRelease, Compiler
-from relspec.discovery import RELEASE_FILE, place_of, release_at
+from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
 from relspec.gitops.chain import Chain
 from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.declared import Absent, Declared, declare
@@ -188,20 +188,54 @@ def renamed(
 ) -> Declared | None:
     """The release that was removed between two trees and that declared the same as `current`, which was added.
 
-    Of several the one in the same environment, then the first by id. None where no release was renamed.
+    One beside environment.yaml is removed where its file has another free name now. Of several the one in the same environment, then the first by id. None where no release was renamed.
     """
     if isinstance(current, Absent):
         return None
-    loader = Loader(before, memory)
+    earlier, later = Loader(before, memory), Loader(after, memory)
     found: list[Declared] = []
     for path in changed:
-        if path.rpartition("/")[2] == RELEASE_FILE and after.kind(path) != "file":
-            place = release_at(before, loader, path)
-            declared = declare(before, place.id, memory, path) if place is not None else None
-            if isinstance(declared, Declared) and declared.key == current.key:
-                found.append(declared)
+        if path.rpartition("/")[2] != RELEASE_FILE:
+            continue
+        place, now = release_at(before, earlier, path), release_at(after, later, path)
+        if place is None or (now is not None and now.id == place.id):
+            continue
+        declared = declare(before, place.id, memory, path)
+        if isinstance(declared, Declared) and declared.key == current.key:
+            found.append(declared)
     elsewhere = current.place.environment
     return min(found, key=lambda each: (each.place.environment != elsewhere, each.place.id), default=None)
+
+
+def former_place(history: History, word: str) -> Place | None:
+    """Where a release of the history lay when it was last removed or renamed; None for one that never was.
+
+    `word` is its id, or the path of its folder or its release.yaml: in a folder between its environment's and its own the
+    id alone does not lead to it. Looks through the log once, as far as it was fetched.
+    """
+    path = word.strip("/")
+    paths = (path, f"{path}/{RELEASE_FILE}")
+    ending = f"/{path.rpartition('/')[2]}/{RELEASE_FILE}"
+    index = 0
+    while (link := history.chain.link(index)) is not None and link[1] is not None:
+        for file, record in link[1].items():
+            if file.endswith(ending) or file in paths:
+                place = _removed(history, index, file, record)
+                if place is not None and (file in paths or place.id == path):
+                    return place
+        index += 1
+    return None
+
+
+def _removed(history: History, index: int, file: str, record: bytes) -> Place | None:
+    """The release that a file held until the commit at a distance took it away, or gave it another free name."""
+    before = history.chain.before(index)
+    place = release_at(before, Loader(before, history.memory), file)
+    if place is None or record.endswith(b"D"):
+        return place
+    after = history.chain.at(index)
+    now = release_at(after, Loader(after, history.memory), file)
+    return place if now is None or now.id != place.id else None
 
 
 def _key(state: Declared | Absent) -> str:

@@ -15,6 +15,7 @@ from relspec.diagnostics import Finding, RelspecError, Remedy, Where
 from relspec.loader import Loader
 from relspec.registry.versions import parse_version
 from relspec.spec.registry import Model, ModelVersion, Quarantine
+from relspec.tree import absent
 
 FOLDER = "registry"
 Lifecycle = Literal["candidate", "available", "deprecated", "archived"]
@@ -113,6 +114,9 @@ class Registry:
             return known_model
         name, _, word = reference.partition("@")
         if self._loader.tree.kind(model_file(name)) != "file":
+            why = absent(self._loader.tree, model_file(name), where)
+            if why.code == "RS241":
+                raise RelspecError(why)
             others = tuple(other for other in self.models() if other != name)
             create = f"create {model_file(name)}"
             hint = create if len(others) < len(self.models()) else _did_you_mean(name, others, create)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -47,11 +48,15 @@ def warnings(rollback: Rollback) -> tuple[str, ...]:
 
 def notes(rollback: Rollback) -> tuple[str, ...]:
     """The warnings, and what does not hold a release up."""
-    return (*warnings(rollback), *(line for step in rollback.steps for line in _allowed(step)))
+    return (
+        *warnings(rollback),
+        *(line.strip() for step in rollback.steps for line in also(step)),
+        *(line for step in rollback.steps for line in _allowed(step)),
+    )
 
 
-def following(rollback: Rollback, *, branch: str | None) -> tuple[str, ...]:
-    """The commands to type next, in order. `branch` is the one that was made beside HEAD's."""
+def following(rollback: Rollback, *, branch: str | None, prefix: str = "") -> tuple[str, ...]:
+    """The commands to type next in the folder `prefix`, in order. `branch` is the one that was made beside HEAD's."""
     if branch is not None:
         lines = [f"git push origin {shlex.quote(branch)}"]
     elif rollback.branch is None:
@@ -62,7 +67,8 @@ def following(rollback: Rollback, *, branch: str | None) -> tuple[str, ...]:
         lines = ["git push"]
     for step in rollback.steps:
         if step.compose is not None and rollback.outputs_kept:
-            lines.append(f"cd {shlex.quote(step.compose)} && docker compose up -d --wait --remove-orphans")
+            folder = posixpath.relpath(step.compose, prefix or ".")
+            lines.append(f"cd {shlex.quote(folder)} && docker compose up -d --wait --remove-orphans")
         if step.expected is not None and step.expected.action:
             lines.append(step.expected.action)
     return tuple(dict.fromkeys(lines))
@@ -97,6 +103,7 @@ def _of(step: Step, rollback: Rollback, now: int) -> Iterator[str]:
     left = step.destination.left
     if len(left) > 1:
         yield from (f"  undoes {_commit(state.first, rollback, now)}" for state in left)
+    yield from also(step)
     for state in step.destination.skipped:
         what = "does not compile" if state.declared is not None else "has no such release"
         yield f"  skips {state.last.short}, which {what}"
@@ -155,6 +162,12 @@ def _cause(step: Step, cause: Cause, rollback: Rollback, now: int) -> Iterator[s
         yield f"{named}: because of {cause.words}"
     for commit in cause.commits if cause.owner not in ("stale", "services") else ():
         yield f"{named}: because of {cause.words}, {_commit(commit, rollback, now)}; not undone by this"
+
+
+def also(step: Step) -> Iterator[str]:
+    """What others did to the release's files since, without changing what it declares, and what goes with it."""
+    for taken in step.also:
+        yield f"  also takes back {taken.commit.short} by {taken.commit.author}: {', '.join(taken.paths)}"
 
 
 def _allowed(step: Step) -> Iterator[str]:

@@ -22,7 +22,7 @@ from typing import Any
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
 from relspec.targets.helm.helm_yaml import HelmYamlError, as_number_of_json, read, text_of_float
 from relspec.targets.helm.version_range import parse_version
-from relspec.tree import DirectoryTree, MemoryTree, Tree
+from relspec.tree import DirectoryTree, MemoryTree, Tree, absent
 
 MAX_ARCHIVE = 16 * 1024 * 1024
 """Bytes that a packaged subchart may unpack to."""
@@ -141,6 +141,9 @@ def _load(tree: Tree, path: str, origin: Where | None, levels: int) -> Chart:
     file = posixpath.join(path, "Chart.yaml")
     where = origin or Where(file)
     if tree.kind(file) != "file":
+        why = absent(tree, file, where)
+        if why.code == "RS241":
+            raise RelspecError(why)
         raise _refused(
             where,
             f"there is no chart in {path or 'this folder'}: {file} is missing",
