@@ -48,7 +48,6 @@ READS = (
     ("drill",),
     ("rollback", "production/recs", "--dry-run"),
     ("rollback", "production/recs", "--to", "HEAD~2", "--dry-run"),
-    ("promote", "production", "staging", "--dry-run"),
 )
 """What relspec does without writing."""
 
@@ -302,6 +301,7 @@ CALLS: dict[str, Callable[[Repository, str], object]] = {
     "records": lambda r, head: list(r.records(head)),
     "has_read": lambda r, head: r.has_read(head),
     "read_commits": lambda r, head: r.read_commits([head]),
+    "keep_tree": lambda r, head: r.keep_tree(r.commit(head), r.tree(head)),
     "between": lambda r, head: r.between(r.resolve("HEAD~3"), head),
     "changed": lambda r, head: r.changed(head, r.resolve("HEAD~3")),
     "is_ancestor": lambda r, head: r.is_ancestor(r.resolve("HEAD~3"), head),
