@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,6 +67,15 @@ def edition(files: h.Files) -> bytes:
     found = OLD_LOCK.search(files[h.LOCK])
     assert found is not None
     return found.group()
+
+
+def outcome(done: Run) -> tuple[Run, dict[str, Any] | None]:
+    """What a rollback says in JSON; None of one that was refused, whose findings are then read like text."""
+    document = json.loads(done.out) if done.out.startswith("{") else None
+    if document is None or document["schema"] == "relspec/rollback/v1":
+        return done, document
+    lines = [f"error {each['code']}: {each['message']} {each['hint']}" for each in document["diagnostics"]]
+    return replace(done, err="\n".join([done.err, *lines])), None
 
 
 def gone_back(states: list[Any]) -> bool:
@@ -268,7 +278,7 @@ class Company(RuleBasedStateMachine):
         before = self.everything()
         done = run(self.made.folder, "rollback", *words, *more, "--format", "json", "--reason", "it is slow")
         after = self.everything()
-        document = json.loads(done.out) if done.out.startswith("{") else None
+        done, document = outcome(done)
         context = f"rollback {' '.join((*words, *more))}: {done}"
         if document is None or document["commit"] is None:
             assert after == before, context
@@ -547,15 +557,14 @@ class Company(RuleBasedStateMachine):
         before = self.everything()
         drilled = run(self.made.folder, "drill", identity, "--format", "json")
         (said,) = json.loads(drilled.out)["releases"]
-        done = run(self.made.folder, "rollback", identity, "--dry-run", "--format", "json")
+        done, document = outcome(run(self.made.folder, "rollback", identity, "--dry-run", "--format", "json"))
         assert self.everything() == before
         assert drilled.code == (said["restored_successfully"] is False), drilled
-        if not done.out:
+        if document is None:
             refusal = re.findall(r"RS\d\d\d", done.err)[0]
             self.seen[f"drill, rollback {refusal}"] += 1
             assert refusal == "RS613" or (refusal == "RS616" and said["proof"] is None), (said, done)
             return
-        document = json.loads(done.out)
         for each in document["releases"]:
             proof = each["proof"]
             assert said["to_commit"] == each["restores"], (said, done)

@@ -540,16 +540,29 @@ def test_an_alias_that_moves_back_concerns_the_releases_that_name_it(tmp_path: P
     assert (found.kind, found.stale) == ("clean but stale", ("rendered/production/recs/rollouts/rollouts.yaml",))
 
 
-def test_a_lock_of_another_edition_can_not_be_proven(tmp_path: Path) -> None:
+def test_another_edition_is_exact_where_the_outputs_are_those_from_before(tmp_path: Path) -> None:
+    made, commit = upgraded(tmp_path)
+    found = as_git_does(made, commit)
+    assert (found.kind, found.restores, found.findings()) == ("exact", True, ())
+    assert found.tree == made.git("rev-parse", "HEAD^^{tree}")
+
+
+def test_another_edition_can_not_be_proven_where_outputs_have_changed_since(tmp_path: Path) -> None:
+    made, commit = upgraded(tmp_path)
+    change(made, replicas(3))
+    found = as_git_does(made, commit)
+    assert found.kind == "clean but stale"
+    assert [finding.code for finding in found.findings()] == ["RS620"]
+
+
+def upgraded(tmp_path: Path) -> tuple[Made, str]:
+    """A company, and the commit that brought its lock to this edition."""
     made = a_company(tmp_path, replicas(2))
     lock = (tmp_path / "relspec.lock").read_text()
     (tmp_path / "relspec.lock").write_text(lock.replace("edition: 1", "edition: 2"))
     made.commit()
     (tmp_path / "relspec.lock").write_text(lock)
-    commit = made.commit()
-    found = as_git_does(made, commit)
-    assert found.kind == "clean but stale"
-    assert [finding.code for finding in found.findings()] == ["RS620"]
+    return made, made.commit()
 
 
 def test_an_output_that_comes_back_without_its_release_is_stale(tmp_path: Path) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from company import GIT_ENVIRONMENT, SERVICE, Repository, base, registry, release, run, without_none
+from relspec.compiler import Compiler
+from relspec.discovery import Place
+from relspec.gitops.journal import MARK
 from relspec.lock import EDITION
+from relspec.rules.pinned import pinned_values
+from relspec.tree import DirectoryTree
 from test_rollback import (
     BASE,
     ENVIRONMENT,
@@ -514,3 +521,284 @@ def test_a_new_release_between_is_left_alone(make: Make) -> None:
     company.back("production/recs")
     assert (company.folder / "registry/als/v9.yaml").exists()
     assert (company.folder / "environments/production/late/release.yaml").exists()
+
+
+# --- a second time, past what can't be gone back to
+
+
+def broken(company: Company) -> str:
+    """A change that does not compile, as a commit."""
+    company.edit(RECS, "als@v1", "als@v9")
+    return company.commit("a version that never was", compiles=False)
+
+
+def test_going_back_from_a_state_that_does_not_compile_is_not_done_twice(make: Make) -> None:
+    company = make()
+    oldest = head(company)[:9]
+    company.change(RECS, "info", "debug", "louder")
+    wrong = broken(company)
+    revert(company, wrong)
+    done = company.rollback("production/recs")
+    assert done.code == 1
+    assert "RS613" in done.err
+    assert f"already rolled back from a state that does not compile ({wrong[:9]}) to als v1" in done.err
+    assert f"further back to als v1 ({oldest}): --to {oldest}" in done.err
+
+
+def test_going_back_from_it_is_not_done_twice_for_one_service_either(make: Make) -> None:
+    company = make()
+    company.change(RECS, "info", "debug", "louder")
+    wrong = broken(company)
+    revert(company, wrong)
+    before = head(company)
+    done = company.rollback("production/recs", "--service", "api")
+    assert (done.code, head(company)) == (1, before)
+    assert "RS613" in done.err
+    assert re.search(r"further back to als v1 \([0-9a-f]{9}\): --to [0-9a-f]{9} --service api", done.err)
+
+
+def test_a_state_that_does_not_compile_can_be_broken_and_mended_again(make: Make) -> None:
+    company = make()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    company.change(RECS, "als@v2", "als@v1", "als v1 again")
+    wrong = broken(company)
+    revert(company, wrong)
+    revert(company, head(company))
+    assert company.rollback("production/recs").code == 0
+    assert "als@v1" in company.read(RECS)
+
+
+def test_a_release_that_came_back_does_not_come_back_twice(make: Make) -> None:
+    company = make()
+    company.made.git("rm", "-rq", "environments/production/recs")
+    removed = company.commit("recs is gone")
+    first = company.back("production/recs")
+    assert first["releases"][0]["readiness"]["verdict"] == "warm"
+    assert first["releases"][0]["readiness"]["estimate"]["high"] > 0
+    done = company.rollback("production/recs")
+    assert done.code == 1
+    assert f"RS613: production/recs was already rolled back from its removal ({removed[:9]}) to als v1" in done.err
+
+
+def test_after_a_part_went_back_the_old_good_state_of_the_whole_is_offered(make: Make) -> None:
+    two = RELEASE + "  worker:\n    image: ghcr.io/acme/worker:1.0.0\n    replicas: 1\n"
+    company = make(files={RECS: two})
+    good = head(company)
+    company.edit(RECS, "worker:1.0.0", "worker:1.1.0")
+    company.change(RECS, "als@v1", "als@v2", "both")
+    company.back("production/recs", "--service", "api")
+    done = company.rollback("production/recs")
+    assert done.code == 1
+    assert f"further back to als v1 ({good[:9]}): --to {good[:9]}" in done.err
+    company.back("production/recs", "--to", good)
+    assert "worker:1.0.0" in company.read(RECS)
+
+
+def test_a_service_that_never_changed_says_since_when(make: Make) -> None:
+    company = make(files={RECS: RELEASE + "  worker:\n    image: ghcr.io/acme/worker:1.0.0\n"})
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    done = company.rollback("production/recs", "--service", "worker")
+    assert done.code == 1
+    assert re.search(r"worker of production/recs has not changed since [0-9a-f]{9} \(\d{4}-\d\d-\d\d\)", done.err)
+
+
+# --- files
+
+
+def test_a_file_that_became_a_folder_becomes_a_file_again(make: Make) -> None:
+    company = make()
+    company.made.git("rm", "-q", "environments/production/recs/app.yaml")
+    company.edit(RECS, "from: app.yaml", "from: app.yaml/app.yaml")
+    company.write({"environments/production/recs/app.yaml/app.yaml": "a: 2\n"}, "a folder")
+    company.back("production/recs")
+    assert company.read("environments/production/recs/app.yaml") == "a: 1\n"
+
+
+@pytest.mark.parametrize("content", ["a: 2\n", "a: 1\n"])
+def test_the_mode_of_a_file_goes_back_too(make: Make, content: str) -> None:
+    company = make()
+    path = "environments/production/recs/app.yaml"
+    (company.folder / path).chmod(0o755)
+    company.edit(RECS, "als@v1", "als@v2")
+    changed = company.write({path: content}, "als v2, and executable")
+    said = company.back("production/recs")
+    assert company.made.git("ls-tree", "HEAD", path).startswith("100644 ")
+    assert (company.folder / path).stat().st_mode & 0o111 == 0
+    assert company.made.git("rev-parse", "HEAD^{tree}") == company.made.git("rev-parse", f"{changed}^^{{tree}}")
+    assert f"This reverts commit {changed}." in said["message"]
+
+
+def test_a_branch_gets_the_mode_too(make: Make) -> None:
+    company = make()
+    path = "environments/production/recs/app.yaml"
+    (company.folder / path).chmod(0o755)
+    company.change(RECS, "als@v1", "als@v2", "als v2, and executable")
+    assert company.rollback("production/recs", "--branch", "back").code == 0
+    assert company.made.git("ls-tree", "back", path).startswith("100644 ")
+
+
+def test_what_others_put_beside_it_is_named_and_the_message_does_not_hide_it(make: Make) -> None:
+    company = make()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    note = "environments/production/recs/README.md"
+    company.write({note: "how to\n"}, "a note")
+    company.change(RECS, "# the recommender", "# ours", "a comment")
+    done = company.rollback("production/recs")
+    assert done.code == 0
+    by = company.made.git("rev-parse", "HEAD~2")[:9]
+    assert f"  also takes back {by} by Ann: {note}" in lines(done)
+    assert f"  also takes back {company.made.git('rev-parse', 'HEAD~1')[:9]} by Ann: {RECS}" in lines(done)
+    assert "This reverts commit" not in company.made.git("log", "-1", "--format=%B")
+
+
+def test_an_edited_record_is_no_empty_commit(make: Make) -> None:
+    company = make()
+    record = "registry/als/v1.yaml"
+    changed = company.change(record, "snapshot-v1", "snapshot-x", "an edit of history")
+    before = head(company)
+    done = company.rollback("production/recs", "--accept-unproven")
+    assert (done.code, head(company)) == (1, before)
+    assert f"{record} was edited since (RS430)" in done.out
+    assert lines(done)[-1].endswith(f"git revert {changed[:9]}")
+
+
+def test_what_no_longer_compiles_comes_back_as_it_was_committed(make: Make) -> None:
+    company = make()
+    before = company.files()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    company.edit(ENVIRONMENT, "prometheus: http://prometheus:9090", "prometheus: 9090")
+    company.commit("an environment that is wrong", compiles=False)
+    done = company.rollback("production/recs")
+    assert done.code == 1
+    assert lines(done)[-1].endswith("to put back those that were committed then: --accept-unproven")
+    done = company.rollback("production/recs", "--accept-unproven")
+    assert done.code == 0, done.out + done.err
+    assert any("the outputs are put back as they were committed in" in line for line in lines(done))
+    after = company.files()
+    assert {path: data for path, data in after.items() if path != ENVIRONMENT} == {
+        path: data for path, data in before.items() if path != ENVIRONMENT
+    }
+
+
+def test_a_quarantine_of_nothing_says_so(make: Make) -> None:
+    company = make()
+    company.change(RECS, "info", "debug", "louder")
+    done = company.rollback("production/recs", "--quarantine")
+    assert "warning: no version is left: nothing to quarantine" in lines(done)
+
+
+# --- names
+
+
+def test_only_the_commit_that_renamed_is_blamed_for_the_name(make: Make) -> None:
+    company = make()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    company.made.git("mv", "environments/production/recs", "environments/production/old")
+    company.edit("environments/production/old/release.yaml", "name: recs ", "name: old ")
+    renamed = company.commit("recs is called old")
+    company.change("environments/production/old/release.yaml", "als@v2", "als@v3", "als v3")
+    oldest = company.made.git("rev-parse", "HEAD~3")
+    said = company.back("production/old", "--to", oldest)
+    (cause,) = (each for each in said["releases"][0]["proof"]["causes"] if each["owner"] == "rename")
+    assert cause["commits"] == [renamed]
+
+
+def test_the_former_name_of_a_release_leads_to_its_present_one(make: Make) -> None:
+    company = make()
+    company.made.git("mv", "environments/production/recs", "environments/production/old")
+    company.edit("environments/production/old/release.yaml", "name: recs ", "name: old ")
+    renamed = company.commit("recs is called old")[:9]
+    done = company.rollback("production/recs")
+    assert done.code == 1
+    assert f"RS616: production/recs was renamed to production/old in {renamed}" in done.err
+    assert "relspec rollback production/old" in done.err
+    assert company.rollback("production/recs", "--to", f"{renamed}^").code == 0
+
+
+# --- what is said
+
+
+def test_a_refusal_as_json_has_all_releases(make: Make) -> None:
+    company = make()
+    done = company.rollback("production/*", "--format", "json")
+    said = json.loads(done.out)
+    assert (done.code, said["schema"]) == (1, "relspec/diagnostics/v1")
+    assert [each["code"] for each in said["diagnostics"]] == ["RS616", "RS616"]
+
+
+def test_the_next_commands_fit_the_folder_that_one_is_in(make: Make) -> None:
+    company = make()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    inside = Company(Repository(company.folder / "environments"))
+    done = inside.rollback("production/recs", "--dry-run")
+    assert any(line.strip().startswith("cd ../rendered/production/recs/compose && ") for line in lines(done))
+
+
+def test_a_day_is_no_revision(make: Make) -> None:
+    done = make().rollback("production/recs", "--to", "2026-04-01")
+    assert done.code == 2
+    assert "relspec history production/recs --at 2026-04-01" in done.err
+
+
+def test_recovery_is_pointed_to_from_the_first_step_on_and_not_while_it_runs(make: Make) -> None:
+    company = make()
+    (company.folder / ".git" / "index.lock").write_bytes(MARK)
+    assert "RS641" in run(company.folder, "compile", "--check").err
+    done = company.rollback("--recover")
+    assert (done.code, done.err) == (0, "")
+    assert not (company.folder / ".git" / "index.lock").exists()
+
+
+def test_no_room_for_a_temporary_file(make: Make) -> None:
+    company = make()
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"ulimit -f 0; exec {shlex.quote(sys.executable)} -m relspec rollback production/recs 2>&1 | cat",
+        ],
+        cwd=company.folder,
+        env=GIT_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "RS640: can't write a temporary file" in done.stdout
+
+
+# --- what is left to remind of
+
+
+def test_a_revert_across_an_upgrade_of_the_lock_is_exact_where_the_bytes_are(make: Make) -> None:
+    company = make()
+    file, now, other = locked(EDITION + 1)
+    company.edit(file, now, other)
+    start = company.made.commit("another edition")
+    company.edit(file, other, now)
+    company.edit(RECS, "als@v1", "als@v2")
+    changed = company.commit("the upgrade, and als v2")
+    done = company.rollback("production/recs", "--dry-run", "--format", "json")
+    (each,) = json.loads(done.out)["releases"]
+    assert revert(company, changed).returncode == 0
+    assert company.made.git("diff", start, "HEAD") == ""
+    assert (each["revert"]["kind"], each["revert"]["restores"]) == ("exact", True)
+
+
+def test_check_reminds_of_what_a_rollback_has_pinned(make: Make) -> None:
+    company = make(files={RECS: RELEASE.replace("als@v1", "als@prod")})
+    company.edit(BASE, "500m", "750m")
+    company.change(MODEL, "prod: v1", "prod: v2", "prod is v2")
+    company.back("production/recs")
+    text = company.read(RECS)
+    assert "als@v1  # was als@prod" in text
+    assert "  # was in bases/recs.yaml" in text
+    place = next(place for place in Compiler(DirectoryTree(company.folder)).found.releases if place.file == RECS)
+    found = list(pinned_values(lambda file: (company.folder / file).read_bytes(), [place]))
+    assert [finding.code for finding in found] == ["RS436"] * (text.count("# was "))
+    assert found[0].where.range is not None
+
+
+def test_what_only_looks_like_a_remark_is_none() -> None:
+    data = b"services:\n  api:\n    env:\n      A: 'x # was als@prod'\n      B: |\n        # was als@prod\n"
+    place = Place("production/recs", "production", RECS)
+    assert list(pinned_values(lambda _: data, [place])) == []

@@ -139,6 +139,7 @@ _RULES = (
     Rule("RS433", "Alias moved", _W, _POLICY),
     Rule("RS434", "Breaking change of an interface", _W, _SAFETY),
     Rule("RS435", "Archived inside a rollback window", _W, _POLICY),
+    Rule("RS436", "Value pinned by a rollback", _N, _POLICY),
     Rule("RS440", "A .env file could be committed", _E, _SAFETY, secret=True),
     Rule("RS441", "From a number of replicas to a range", _E, _SAFETY),
     Rule("RS444", "History shorter than the window"),

@@ -118,11 +118,13 @@ def _beside_the_releases(compiler: Compiler, repository: Repository, compiled: C
     """What no release leads to: unused versions, environments and allowances, and files that Git should not track."""
     from relspec.rules.allowances import unused
     from relspec.rules.attributes import merged_otherwise
+    from relspec.rules.pinned import pinned_values
     from relspec.rules.records import check_registry
     from relspec.rules.repository import tracked_env_files
 
     yield from check_registry(compiler.resolver.registry)
     yield from compiler.unused_environments()
+    yield from pinned_values(compiler.tree.read, compiler.found.releases)
     resolved = [(r.release, r.findings) for r in compiled.releases if r.release is not None]
     yield from unused(resolved, [place.id for place in compiler.found.releases])
     yield from merged_otherwise(compiler.tree, compiler.output, [place.id for place in compiler.found.releases])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ import click
 from relspec.cli.session import Session, complete_releases, format_option, report
 
 if TYPE_CHECKING:
+    from relspec.diagnostics import RelspecError
     from relspec.gitops.repository import Repository
     from relspec.gitops.rollback import Rollback
 
@@ -24,6 +26,17 @@ Examples:
   relspec rollback production/api --service worker --dry-run  says what would happen
   relspec rollback --recover                                  after a kill in the middle
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What there is to print of a rollback, made before it is committed: what can't be said must not happen."""
+
+    text: str
+    refused: str
+    following: tuple[str, ...]
+    expected: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @click.command("rollback", epilog=EXAMPLES)
@@ -65,7 +78,8 @@ def command(
     from relspec.gitops.repository import Repository
     from relspec.gitops.rollback import Orders, roll_back
 
-    session = Session(directory)
+    _refuse_full_disk()
+    session = Session(directory, recovers=recover)
     repository = Repository(session.root)
     if recover:
         return _recover(repository)
@@ -74,71 +88,113 @@ def command(
     if pending(repository):
         raise interrupted(repository.git_dir)
     now = int(time.time())
-    orders = Orders(to=to, service=service, reason=reason, quarantine=quarantine, predict=dry_run, now=now)
+    orders = Orders(
+        to=to,
+        service=service,
+        reason=reason,
+        quarantine=quarantine,
+        predict=dry_run,
+        now=now,
+        accept=accept_unproven,
+    )
     made: str | None = None
-    notes: tuple[str, ...] = ()
     try:
         rollback = roll_back(repository, session.words(releases), orders, session.prefix)
-        refused = _refusal(rollback, accept=accept_unproven)
-        if rollback.steps and not refused and not dry_run:
+        said = _said(rollback, _refusal(rollback, accept=accept_unproven), now, branch, session.prefix)
+        if rollback.steps and not said.refused and not dry_run:
             proposal = rollback.proposal
             done = (
                 commit_on_branch(repository, proposal, branch)
                 if branch is not None
                 else commit(repository, proposal, pre_commit=pre_commit)
             )
-            made, notes = done.commit, done.notes
+            made, said = done.commit, replace(said, notes=done.notes)
     except RelspecError as error:
         if not {finding.code for finding in error.findings} <= REFUSED:
             raise
-        return _report(error)
-    _say(rollback, repository, form, branch=branch, made=made, notes=notes, refused=refused, dry_run=dry_run, now=now)
-    return 1 if refused else 0
+        return _report(error, form)
+    if made is None or branch is not None:
+        said = replace(said, notes=(*said.notes, *_uncommitted(repository, rollback)))
+    _say(said, rollback, form, branch=branch, made=made, dry_run=dry_run)
+    return 1 if said.refused else 0
+
+
+def _refuse_full_disk() -> None:
+    """Raises RelspecError RS640 where no temporary file can be written."""
+    import tempfile
+
+    from relspec.gitops.journal import unwritable
+
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise unwritable("a temporary file", error) from error
+
+
+def _said(rollback: Rollback, refused: str, now: int, branch: str | None, prefix: str) -> Said:
+    from relspec.reporters import rollback as reporter
+
+    goes = rollback.steps and not refused
+    return Said(
+        text=reporter.text(rollback, now),
+        refused=refused,
+        following=reporter.following(rollback, branch=branch, prefix=prefix) if goes else (),
+        expected=reporter.expected(rollback) if goes else (),
+    )
+
+
+def _uncommitted(repository: Repository, rollback: Rollback) -> tuple[str, ...]:
+    from relspec.gitops.rollback import uncommitted
+
+    dirty = uncommitted(repository, repository.tree_of(rollback.head.tree), rollback.files)
+    return tuple(f"{path} has changes that are not committed; this works on commits" for path in dirty)
 
 
 def _refusal(rollback: Rollback, *, accept: bool) -> str:
     """Why the commit is not made; empty where it is."""
+    from relspec.gitops.rollback import committed_bytes_would_do
+
     if not rollback.steps or rollback.proof != "not-proven":
         return ""
-    if rollback.outputs_kept and any(step.proof.outputs is None for step in rollback.steps):
-        return "nothing was written: without outputs there is nothing to deploy"
+    if not rollback.files:
+        return _without_files(rollback)
+    missing = [step for step in rollback.steps if step.proof.outputs is None]
+    if rollback.outputs_kept and missing:
+        said = "nothing was written: without outputs there is nothing to deploy"
+        could = all(
+            committed_bytes_would_do(step.proof, step.destination.then.place, step.destination.place)
+            for step in missing
+        )
+        return f"{said}; to put back those that were committed then: --accept-unproven" if could else said
     return "" if accept else "nothing was written: not proven; to commit it all the same: --accept-unproven"
 
 
-def _say(
-    rollback: Rollback,
-    repository: Repository,
-    form: str,
-    *,
-    branch: str | None,
-    made: str | None,
-    notes: tuple[str, ...],
-    refused: str,
-    dry_run: bool,
-    now: int,
-) -> None:
-    from relspec.gitops.rollback import uncommitted
+def _without_files(rollback: Rollback) -> str:
+    """What to do where no file of the release would change: what did is not its own."""
+    said = "nothing was written: no file of the release would change"
+    if not rollback.edited_records:
+        return said
+    undone = rollback.steps[0].destination.undone
+    back = f"git revert {undone.short if undone is not None else 'COMMIT'}"
+    records = ", ".join(rollback.edited_records)
+    return f"{said}: {records} was edited since (RS430), which a rollback leaves alone; to take that back: {back}"
+
+
+def _say(said: Said, rollback: Rollback, form: str, *, branch: str | None, made: str | None, dry_run: bool) -> None:
     from relspec.reporters import rollback as reporter
     from relspec.reporters.json import dumped
     from relspec.reporters.text import counted, printable
 
-    following = reporter.following(rollback, branch=branch) if not refused and rollback.steps else ()
-    dirty = (
-        uncommitted(repository, repository.tree_of(rollback.head.tree), rollback.files)
-        if made is None or branch
-        else ()
-    )
-    notes = (*notes, *(f"{path} has changes that are not committed; this works on commits" for path in dirty))
     if form == "json":
-        said = (*reporter.notes(rollback), *notes, *([refused] if refused else []))
-        document = reporter.as_json(rollback, commit=made, following=following, notes=said)
-        click.echo(dumped(document), nl=False)
+        refused = (said.refused,) if said.refused else ()
+        notes = (*reporter.notes(rollback), *said.notes, *refused)
+        click.echo(dumped(reporter.as_json(rollback, commit=made, following=said.following, notes=notes)), nl=False)
         return
-    click.echo(reporter.text(rollback, now), nl=False)
-    for note in notes:
+    click.echo(said.text, nl=False)
+    for note in said.notes:
         click.echo(f"note: {printable(note)}")
-    if refused:
-        click.echo(refused)
+    if said.refused:
+        click.echo(said.refused)
     elif not rollback.steps:
         click.echo("nothing to do")
     else:
@@ -150,19 +206,15 @@ def _say(
             else f"committed {str(made)[:9]} on {printable(where)}: {files}"
         )
         click.echo("next:")
-        for line in following:
-            click.echo(f"  {printable(line)}")
-        for line in reporter.expected(rollback):
+        for line in (*said.following, *said.expected):
             click.echo(f"  {printable(line)}")
 
 
-def _report(error: Exception) -> int:
-    from relspec.diagnostics import RelspecError
+def _report(error: RelspecError, form: str) -> int:
     from relspec.positions import locate
     from relspec.tree import MemoryTree
 
-    findings = error.findings if isinstance(error, RelspecError) else ()
-    report(locate(findings, lambda _: b""), 1, "text", MemoryTree({}))
+    report(locate(error.findings, lambda _: b""), 1, form, MemoryTree({}))
     click.echo("nothing was written", err=True)
     return 1
 

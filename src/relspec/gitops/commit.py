@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -44,13 +44,15 @@ class Place(Protocol):
 class Proposal:
     """A commit that was proven: onto `parent`, which must still be HEAD, `files` give the tree `tree`.
 
-    Paths lie below the Git top folder; None is a file that goes. The message is taken as it is.
+    Paths lie below the Git top folder; None is a file that goes. The message is taken as it is. `modes` are those of
+    files that get another one than they have (100755, 100644).
     """
 
     parent: str
     files: Mapping[str, bytes | None]
     message: str
     tree: str
+    modes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,13 @@ def commit_on_branch(repository: Place, proposal: Proposal, branch: str) -> Comm
     with deferred() as signals, tempfile.TemporaryDirectory(prefix="relspec-") as folder:
         # A split index would leave its shared half in the Git folder.
         git = UserGit(repository.top or repository.git_dir, signals, ("core.splitIndex=false",))
-        if branch.startswith("-") or git.run("check-ref-format", ref).code != 0:
+        if branch.startswith("-") or branch in ("HEAD", "@") or git.run("check-ref-format", ref).code != 0:
             raise RelspecError(Finding("RS642", f"{branch!r} is no name for a branch", Where(branch), "choose another"))
         if git.run("show-ref", "--verify", "--quiet", ref).code == 0:
             raise _exists(branch)
         preflight.identified(git)
         signed = preflight.signs(git)
-        changes = preflight.changes(git, proposal.parent, proposal.files)
+        changes = preflight.changes(git, proposal.parent, proposal.files, proposal.modes)
         index = Path(folder) / "index"
         _store(git, Path(folder), changes, proposal.files)
         _tree_with(git, index, proposal.parent, changes)
@@ -241,7 +243,7 @@ class _Attempt:
         preflight.head_is(git, proposal.parent)
         preflight.identified(git)
         signed = preflight.signs(git)
-        changes = preflight.clean(git, preflight.changes(git, proposal.parent, proposal.files))
+        changes = preflight.clean(git, preflight.changes(git, proposal.parent, proposal.files, proposal.modes))
         self._done(2)
         self._write_files(changes)
         self._done(3)

@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -18,7 +18,7 @@ from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
 from relspec.gitops.declared import RELEASE, Declared, declare
 from relspec.gitops.proof import edition
 from relspec.gitops.repository import Commit, Repository
-from relspec.gitops.states import History, State
+from relspec.gitops.states import History, State, renamed
 from relspec.loader import Loader
 from relspec.lock import EDITION
 from relspec.resolve import ENVIRONMENTS
@@ -36,6 +36,9 @@ SIGNS_OF_RETURN = ("Relspec-Restores:", "This reverts commit")
 
 VERSION = re.compile(r"v?[0-9]+(\.[0-9]+){0,2}([-+][0-9A-Za-z.+-]+)?")
 """What can be a version of a model; whether it is one, the states say."""
+
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""How a time begins, which names no commit."""
 
 KINDS_OF_REFS = {"tags": "a tag", "heads": "a branch", "remotes": "a remote branch"}
 
@@ -102,12 +105,26 @@ def destinations(history: History, words: Sequence[str], wish: Wish, prefix: str
     meant = {place.id: place for word in words for place in _releases(history, word, prefix)}
     pasts = [_Past(history, place, wish) for _, place in sorted(meant.items())]
     if wish.to is None:
-        return tuple(past.previous() for past in pasts)
+        return _each(pasts, _Past.previous)
     version, commit = _target(history.repository, pasts, wish.to)
     if commit is not None:
         _refuse_strangers(history, commit)
-        return tuple(past.at(commit) for past in pasts)
-    return tuple(past.running(version or "") for past in pasts)
+        return _each(pasts, lambda past: past.at(commit))
+    return _each(pasts, lambda past: past.running(version or ""))
+
+
+def _each(pasts: Sequence[_Past], find: Callable[[_Past], Destination]) -> tuple[Destination, ...]:
+    """A destination for each release. Raises RelspecError with what is said of all that have none."""
+    found: list[Destination] = []
+    findings: list[Finding] = []
+    for past in pasts:
+        try:
+            found.append(find(past))
+        except RelspecError as error:
+            findings += error.findings
+    if findings:
+        raise RelspecError(*findings)
+    return tuple(found)
 
 
 # --- which releases
@@ -150,7 +167,12 @@ def _target(repository: Repository, pasts: Sequence[_Past], word: str) -> tuple[
     try:
         commit = repository.commit(repository.resolve(word))
     except RelspecError as error:
-        if VERSION.fullmatch(word) and error.findings[0].code == "RS606":
+        if error.findings[0].code != "RS606":
+            raise
+        if DAY.match(word) and not any(past.versions(word) for past in pasts):
+            hint = f"what ran then: relspec history {pasts[0].place.id} --at {word}; then name its commit"
+            raise RelspecError(replace(error.findings[0], hint=hint)) from error
+        if VERSION.fullmatch(word):
             return word, None
         raise
     ran = sorted({found for past in pasts for found in past.versions(word)}) if VERSION.fullmatch(word) else []
@@ -274,6 +296,7 @@ class _Past:
         """The newest earlier state that compiles."""
         skipped: list[State] = []
         index = 1
+        self._refuse_renamed()
         while (point := self.point(index)) is not None:
             if self._is_another(point):
                 if point.declared is not None and self._usable(point):
@@ -285,13 +308,45 @@ class _Past:
                     return replace(found, warnings=tuple(self._warnings(returned)))
                 passed = self.state(index)
                 skipped += [passed] if passed is not None else []
+            elif skipped and self._came_back():
+                raise self._second(index, skipped[0])
             index += 1
         raise self._first(skipped)
 
+    def _refuse_renamed(self) -> None:
+        """Raises RelspecError RS616 where the release is only called otherwise now: it would run twice."""
+        gone = self.state(0) if self.now is None else None
+        index = self.history.chain.distance(gone.first.id) if gone is not None else None
+        link = self.history.link(index) if index is not None else None
+        if gone is None or index is None or link is None:
+            return
+        before, after = self.history.chain.before(index), self.history.tree(gone.first.id)
+        memory, head = self.history.memory, self.history.tree(self.history.head)
+        for path in link[1] or ():
+            if posixpath.basename(path) != RELEASE_FILE or head.kind(path) != "file":
+                continue
+            place = release_at(after, Loader(after, memory), path)
+            current = declare(after, place.id, memory, path) if place is not None else None
+            former = renamed(current, before, after, link[1] or (), memory) if current is not None else None
+            if place is None or former is None or former.place.id != self.place.id:
+                continue
+            message = f"{self.place.id} was renamed to {place.id} in {gone.first.short}"
+            hint = f"relspec rollback {place.id}; to bring it back beside that one: --to {gone.first.short}^"
+            raise RelspecError(Finding("RS616", message, Where(path), hint, release=self.place.id))
+
     def _is_another(self, point: _Point) -> bool:
         """Whether something differs from now: in the one service that goes back, or at all."""
-        service = self.wish.service
-        return service is None or _says(point.declared, service) != _says(self.now, service)
+        return self._said(point.declared) != self._said(self.now)
+
+    def _said(self, declared: Declared | None) -> object:
+        """What is declared of the one service that goes back, or of all."""
+        if self.wish.service is not None:
+            return _says(declared, self.wish.service)
+        return declared.key if declared is not None else None
+
+    def _came_back(self) -> bool:
+        """Whether what is there was reached by going back."""
+        return self.now is not None and _went_back([self._said(point.declared) for point in self.points()])
 
     @property
     def _scope(self) -> frozenset[str] | None:
@@ -327,6 +382,8 @@ class _Past:
         first = newest.first.short if newest is not None else "HEAD"
         if service is not None:
             message = f"there is no earlier state of {service} in {release} that compiles"
+            if not skipped and (begun := self._begun(service)) is not None:
+                message = f"{service} of {release} has not changed since {begun.short} ({begun.day})"
             return RelspecError(Finding("RS616", message, Where(self.place.file), f"see: relspec history {release}"))
         tree = self.history.tree(self.history.head)
         outputs = f"{Compiler(tree, any_edition=True).output}/{release}"
@@ -337,6 +394,13 @@ class _Past:
         return RelspecError(
             Finding("RS616", message, Where(self.place.file), f"to remove it: git rm -r {shlex.join(gone)}")
         )
+
+    def _begun(self, service: str) -> Commit | None:
+        """The commit from which on a service is what it is, where all of its states are known."""
+        known = list(self.points())
+        same = [number for number, point in enumerate(known) if not self._is_another(point)]
+        state = self.state(same[-1]) if same and self.cut is None else None
+        return state.first if state is not None else None
 
     # --- not twice
 
@@ -360,7 +424,11 @@ class _Past:
             if len(found) == len(names):
                 break
         points = list(self.points(far=far)) if found else []
-        return {name: number for name, number in found.items() if _went_back(name, points)}
+        return {
+            name: number
+            for name, number in found.items()
+            if _went_back([_says(point.declared, name) for point in points])
+        }
 
     def _refuse_second(self, index: int, then: _Point, returned: dict[str, int]) -> None:
         """RS613: what is there was gone back to, and the state before it is the one that was left for it."""
@@ -368,30 +436,44 @@ class _Past:
             return
         if any(name not in returned for name in then.declared.changed(self.now) if name in (self._scope or {name})):
             return
-        back = self._left(index)[0].first
-        age = ago(self.wish.now - self.history.time(back.id))
         now, left = told_apart(self.now, then.declared)
-        left, now = f"{left} ({then.last.short})", f"{now} ({back.short})"
-        service = f" --service {self.wish.service}" if self.wish.service is not None else ""
-        further = self._below(max(returned.values()), list(returned))
-        ways = [f"forward to {left}: --to {then.last.short}{service}"]
-        if further is not None:
-            ways.insert(
-                0, f"further back to {_name(further.declared, further.last)}: --to {further.last.short}{service}"
-            )
-        message = f"{self.place.id} was already rolled back from {left} to {now} {age} by {back.author} ({back.short})"
-        raise RelspecError(Finding("RS613", message, Where(self.place.file), "; ".join(ways), release=self.place.id))
+        left = f"{left} ({then.last.short})"
+        forward = f"forward to {left}: --to {then.last.short}{self._service_too}"
+        further = self._below(max(returned.values()), then)
+        raise self._already(self._left(index)[0].first, left, now, [*self._further(further), forward])
 
-    def _below(self, index: int, names: Sequence[str]) -> _Point | None:
-        """The state before the oldest one in which services were what they are, from a number on: loops are left out."""
+    def _second(self, index: int, left: State) -> RelspecError:
+        """RS613 where what was left can't be gone back to: it does not compile, or there was no such release."""
+        what = "a state that does not compile" if left.declared is not None else "its removal"
+        ways = list(self._further(self._below(index, None)))
+        back = self._left(index)[0].first
+        return self._already(back, f"{what} ({left.last.short})", described(self.now), ways)
+
+    def _already(self, back: Commit, left: str, now: str, ways: Sequence[str]) -> RelspecError:
+        age = ago(self.wish.now - self.history.time(back.id))
+        where = f"from {left} to {now} ({back.short})"
+        message = f"{self.place.id} was already rolled back {where} {age} by {back.author} ({back.short})"
+        hint = "; ".join(ways) or f"see: relspec history {self.place.id}"
+        return RelspecError(Finding("RS613", message, Where(self.place.file), hint, release=self.place.id))
+
+    @property
+    def _service_too(self) -> str:
+        return f" --service {self.wish.service}" if self.wish.service is not None else ""
+
+    def _further(self, point: _Point | None) -> Iterator[str]:
+        if point is not None:
+            yield f"further back to {_name(point.declared, point.last)}: --to {point.last.short}{self._service_too}"
+
+    def _below(self, index: int, left: _Point | None) -> _Point | None:
+        """The newest usable state, from a number on, that is neither what is there nor what was left for it.
+
+        What lies above the oldest state that is the same as now has been gone back from: loops are left out.
+        """
         known = list(self.points())
-        same = [
-            number
-            for number in range(index, len(known))
-            if all(_says(known[number].declared, name) == _says(self.now, name) for name in names)
-        ]
-        start = same[-1] if same else index
-        return next((point for point in known[start + 1 :] if self._usable(point)), None)
+        same = [number for number in range(index, len(known)) if not self._is_another(known[number])]
+        start = same[-1] + 1 if same else index
+        gone = self._said(left.declared) if left is not None else None
+        return next((each for each in known[start:] if self._said(each.declared) != gone and self._usable(each)), None)
 
     def _warnings(self, returned: Mapping[str, int]) -> Iterator[str]:
         first = self.states[0].first.short
@@ -487,16 +569,15 @@ def _says(declared: Declared | None, name: str) -> object:
     return declared.services.get(name), declared.levers.get(name)
 
 
-def _went_back(name: str, points: Sequence[_Point]) -> bool:
-    """Whether the newest of some states (newest first) was reached by going back.
+def _went_back(states: Sequence[object]) -> bool:
+    """Whether the newest of some states (newest first) was reached by going back; each is what it said.
 
     Going to what lies below in the pile of states takes off what lies above it; anything else is put on top. So v2, v3, v2
     went back, and when v3 is deployed once more that is a change like any other, and can be undone.
     """
     pile: list[object] = []
     back = False
-    for point in reversed(points):
-        said = _says(point.declared, name)
+    for said in reversed(states):
         if pile and pile[-1] == said:
             continue
         back = said in pile

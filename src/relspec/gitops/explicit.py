@@ -39,7 +39,7 @@ class Explicit:
         return {
             "alias": f"{name} is pinned: {self.instead} is another version now",
             "file": f"{name} is written out: {self.instead} has changed since",
-            "base": f"{name} is explicit: {self.instead} has changed since",
+            "base": f"{name} is explicit: {self.instead} {'have' if ', ' in self.instead else 'has'} changed since",
         }[self.why]
 
 
@@ -151,13 +151,24 @@ def _reasons(path: Path, wanted: _Wanted, bases: str) -> Iterator[Explicit]:
 
 
 def _with_comments(release: bytes, found: list[Explicit], wanted: _Wanted, sides: Sides) -> bytes:
-    """`model: als@v0.3  # was als@prod`."""
+    """`model: als@v0.3  # was als@prod`, `cpu: 500m  # was in bases/recs.yaml`: `check` reminds of them."""
+    file = sides.place_now.file
+    document = documents.parse(release, file)
     for each in found:
-        if each.why == "alias":
-            version = _at(wanted.services, each.path)
-            file = sides.place_now.file
-            release = edits.put(release, each.path, version, file=file, comment=f"was {each.instead}")
+        value = _at(wanted.services, each.path) if each.why == "alias" else _held_at(document, each.path)
+        words = f"was {each.instead}" if each.why == "alias" else f"was in {each.instead}"
+        try:
+            release = edits.put(release, each.path, value, file=file, comment=words)
+        except RelspecError:
+            if each.why == "alias":
+                raise
     return release
+
+
+def _held_at(document: Any, path: Path) -> Any:
+    for step in path:
+        document = document[step]
+    return document
 
 
 def _at(services: Mapping[str, Data], path: Path) -> Any:

@@ -292,8 +292,8 @@ def _clean(repository: Repository, undone: Commit, before: str, head: str, tree:
     owners = _owners(compiler, now, changed)
     kept = tuple(path for path in touched if _kept(compiler, path, start, then))
     stale, problems = _checked(compiler, owners, changed)
-    if edition(then) != EDITION and not kept:
-        stale, problems = _unlike(compiler, start, then, owners, changed), ()
+    if edition(then) != EDITION and not kept and _same_outputs(compiler, start, then, owners, changed):
+        stale, problems = (), ()
     return Prediction(
         commit=undone.id,
         head=head,
@@ -308,21 +308,17 @@ def _clean(repository: Repository, undone: Commit, before: str, head: str, tree:
     )
 
 
-def _unlike(
+def _same_outputs(
     compiler: Compiler, start: CommitTree, then: CommitTree, owners: Mapping[str, Place], changed: Iterable[str]
-) -> tuple[str, ...]:
-    """The outputs of another edition, which this compiler can't make, that are not those from before the commit.
+) -> bool:
+    """Whether the outputs, which this compiler can't make, are those from before the commit: they were right then.
 
-    With the sources as they were before it, those were right. All outputs count where a shared file changes.
+    All of them count where a shared file changes.
     """
-    shared = [path for path in changed if path not in owners and not _is_for_people(compiler, path)]
+    shared = any(path not in owners and not _is_for_people(compiler, path) for path in changed)
     names = ("",) if shared else sorted({f"/{place.id}" for place in owners.values()})
-    found: set[str] = set()
-    for name in names:
-        folder = f"{compiler.output}{name}"
-        before, after = dict(start.files(folder)), dict(then.files(folder))
-        found |= {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    return tuple(sorted(found))
+    folders = [f"{compiler.output}{name}" for name in names]
+    return all(dict(start.files(folder)) == dict(then.files(folder)) for folder in folders)
 
 
 def _kept(compiler: Compiler, path: str, start: CommitTree, then: CommitTree) -> bool:

@@ -107,10 +107,12 @@ def _unsigned(message: str) -> RelspecError:
     )
 
 
-def changes(git: UserGit, parent: str, files: Mapping[str, bytes | None]) -> tuple[Change, ...]:
+def changes(
+    git: UserGit, parent: str, files: Mapping[str, bytes | None], modes: Mapping[str, str]
+) -> tuple[Change, ...]:
     """What `files` change in the tree of `parent`, sorted by path; the work tree isn't looked at.
 
-    A mode stays as it is at `parent`, a new file (or one in place of a link) gets 100644. Raises RelspecError: RS618 for
+    A mode is what `modes` says, else it stays as it is at `parent`; a new file (or one in place of a link) gets 100644. Raises RelspecError: RS618 for
     a submodule, RS241 for a path that no tree can hold.
     """
     for path in files:
@@ -123,7 +125,7 @@ def changes(git: UserGit, parent: str, files: Mapping[str, bytes | None]) -> tup
         if old is not None and old.mode == "160000":
             raise RelspecError(_in_the_way(path, "is a submodule", f"move it elsewhere: git mv {path} …"))
         mode = old.mode if old is not None and old.mode in FILE_MODES else "100644"
-        new = None if data is None else Entry(mode, identity(data, parent))
+        new = None if data is None else Entry(modes.get(path, mode), identity(data, parent))
         if new != old:
             found.append(Change(path, old, new))
     return tuple(found)

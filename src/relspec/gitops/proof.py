@@ -219,6 +219,13 @@ def changed_since(repository: Repository, old: str, head: str, paths: Collection
     return tuple(repository.commit(name) for name in listing.decode().split())
 
 
+def appears(repository: Repository, commit: Commit, path: str) -> bool:
+    """Whether a file is new in a commit, as seen from its first parent."""
+    parent = repository.parent(commit)
+    before = parent is not None and repository.tree_of(parent.tree).kind(path) != "missing"
+    return not before and repository.tree_of(commit.tree).kind(path) != "missing"
+
+
 class _Search:
     """The owners of differences: the tree of now, with one group of files after another as they were then."""
 
@@ -333,6 +340,8 @@ class _Search:
             elif owner == "toolchain":
                 paths = (LOCK,)
             commits = changed_since(case.repository, case.then.id, case.head.id, paths)
+            if owner == "rename":
+                commits = tuple(each for each in commits if appears(case.repository, each, case.place_now.file))[:1]
             yield Cause(owner, paths, commits if owner != "stale" else (case.then,))
 
 

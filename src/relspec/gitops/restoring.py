@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relspec import documents, edits
@@ -58,6 +58,8 @@ class Restored:
     problem: Finding | None = None
     compiled: CompiledRelease | None = None
     """What the release compiles to with these files alone."""
+    modes: Mapping[str, str] = field(default_factory=dict)
+    """The modes of the files that were not what they are: run.sh was executable."""
 
     @property
     def good(self) -> bool:
@@ -72,7 +74,8 @@ def restore(goal: Goal, blob: Blob, memory: Memory | None = None) -> Restored:
     """
     records = _records(goal, blob)
     plain = {**(_whole(goal, blob) if goal.services is None else _parts(goal, blob)), **records}
-    best = _judged(goal, Restored(plain, records=tuple(records)), memory)
+    modes = _modes(goal, plain)
+    best = _judged(goal, Restored(plain, records=tuple(records), modes=modes), memory)
     if best.good or goal.then.broken:
         return best
     attempts: Sequence[Any] = (with_explicit_values, without_bases)
@@ -84,7 +87,7 @@ def restore(goal: Goal, blob: Blob, memory: Memory | None = None) -> Restored:
             best = best if best.problem is not None else replace(best, problem=error.findings[0])
             continue
         files = {**plain, goal.place.file: release}
-        found = _judged(goal, Restored(files, explicit, tuple(records)), memory)
+        found = _judged(goal, Restored(files, explicit, tuple(records), modes=modes), memory)
         if found.good:
             return found
         if len(found.differs) < len(best.differs):
@@ -155,9 +158,9 @@ def _moved(goal: Goal, here: Mapping[str, Entry], there: Mapping[str, Entry], bl
         path = f"{folder}/{name}"
         if then is not None and name == RELEASE_FILE:
             data = _renamed(blob(then.id, f"{former}/{name}"), goal)
-            if now is None or data != blob(now.id, path):
+            if now is None or data != blob(now.id, path) or _runs(now) != _runs(then):
                 changes[path] = data
-        elif now is not None and then is not None and (now.kind, now.id) == (then.kind, then.id):
+        elif now is not None and then is not None and _same(now, then):
             continue
         elif any(entry is not None and entry.kind == "other" for entry in (now, then)) or (
             then is not None and then.kind != "file"
@@ -166,6 +169,34 @@ def _moved(goal: Goal, here: Mapping[str, Entry], there: Mapping[str, Entry], bl
         else:
             changes[path] = blob(then.id, f"{former}/{name}") if then is not None else None
     return changes
+
+
+def _same(one: Entry, other: Entry) -> bool:
+    return (one.kind, one.id, _runs(one)) == (other.kind, other.id, _runs(other))
+
+
+def _runs(entry: Entry) -> bool:
+    """Whether a file is executable: all that Git keeps of its rights."""
+    return entry.mode == "100755"
+
+
+def _modes(goal: Goal, files: Files) -> dict[str, str]:
+    """The modes that files of the release had then, where they have another one now, or would get one."""
+    folder, former = (f"{posixpath.dirname(place.file)}/" for place in (goal.place, goal.then.place))
+    found: dict[str, str] = {}
+    for path, data in files.items():
+        then = goal.before.entry(former + path.removeprefix(folder)) if path.startswith(folder) else None
+        if (
+            data is None
+            or then is None
+            or then.kind != "file"
+            or (path == goal.place.file and goal.services is not None)
+        ):
+            continue
+        now = goal.head.entry(path)
+        if _runs(then) != (now is not None and _runs(now)):
+            found[path] = "100755" if _runs(then) else "100644"
+    return found
 
 
 def _refused(path: str) -> RelspecError:
@@ -270,7 +301,7 @@ def _files_alone(goal: Goal, service: str, blob: Blob) -> dict[str, bytes | None
     changes: dict[str, bytes | None] = {}
     for path in sorted({*wanted, *now} - others):
         entry, present = wanted.get(path), goal.head.entry(path)
-        if entry is not None and entry.kind == "file" and (present is None or present.id != entry.id):
+        if entry is not None and entry.kind == "file" and (present is None or not _same(present, entry)):
             changes[path] = blob(entry.id, path)
         elif entry is None and path in now and present is not None:
             changes[path] = None
@@ -293,7 +324,7 @@ def _named_by_others(goal: Goal, service: str) -> set[str]:
 def _records(goal: Goal, blob: Blob) -> dict[str, bytes | None]:
     """The records that the release needs and that are gone; of a model that is gone, all that there was of it."""
     found: dict[str, bytes | None] = {}
-    for reference in sorted(_references(goal.then)):
+    for reference in sorted(references(goal.then)):
         model, _, version = reference.partition("@")
         wanted = [record_file(model, version)]
         if goal.head.kind(model_file(model)) == "missing":
@@ -305,7 +336,7 @@ def _records(goal: Goal, blob: Blob) -> dict[str, bytes | None]:
     return found
 
 
-def _references(declared: Declared) -> set[str]:
+def references(declared: Declared) -> set[str]:
     """Every exact version that a state can run: in use, as a candidate, as a variant."""
     texts = [*declared.services.values(), *(lever.rest for lever in declared.levers.values())]
     return {reference for text in texts for reference in json.loads(text).get("$records", {})}

@@ -8,7 +8,7 @@ Nothing is written here: `commit` does that, or nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from relspec import edits
 from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, Kind, RelspecError, Severity, Where
+from relspec.discovery import Place
 from relspec.gitops.changes import Change, describe
 from relspec.gitops.commit import Proposal
 from relspec.gitops.commit_tree import CommitTree
@@ -25,16 +26,26 @@ from relspec.gitops.journal import identity
 from relspec.gitops.objects import GitFailedError
 from relspec.gitops.overlay import OverlayTree
 from relspec.gitops.prediction import Prediction, predict
-from relspec.gitops.proof import Case, Proof, ProofKind, committed_outputs, compiled, prove, worst
+from relspec.gitops.proof import (
+    Case,
+    Proof,
+    ProofKind,
+    appears,
+    changed_since,
+    committed_outputs,
+    compiled,
+    prove,
+    worst,
+)
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit, Repository
-from relspec.gitops.restoring import Files, Goal, Restored, restore
+from relspec.gitops.restoring import Files, Goal, Restored, references, restore
 from relspec.gitops.revision import Revision
 from relspec.gitops.rollback_message import flat, message
 from relspec.gitops.states import History
 from relspec.gitops.tree_identity import tree_with_files
 from relspec.loader import Loader
-from relspec.registry.records import Registry, model_file
+from relspec.registry.records import Registry, model_file, record_file
 from relspec.tree import Tree
 
 REVISIONS = 8
@@ -48,6 +59,14 @@ class Quarantined:
     model: str
     version: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A commit and the paths that are as they were before it."""
+
+    commit: Commit
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,8 @@ class Step:
     unpredicted: str = ""
     expected: Readiness | None = None
     compose: str | None = None
+    also: tuple[Taken, ...] = ()
+    """Changes that are no state of the release and go all the same: a comment, a note in its folder."""
 
     @property
     def release(self) -> str:
@@ -96,6 +117,9 @@ class Rollback:
     behind: int = 0
     warnings: tuple[str, ...] = ()
     outputs_kept: bool = True
+    modes: Mapping[str, str] = field(default_factory=dict)
+    edited_records: tuple[str, ...] = ()
+    """Registry records that the releases ran with and that hold something else now: they stay."""
 
     @property
     def proof(self) -> ProofKind:
@@ -105,7 +129,7 @@ class Rollback:
     @property
     def proposal(self) -> Proposal:
         """What `commit` makes."""
-        return Proposal(self.head.id, self.files, self.message, self.tree)
+        return Proposal(self.head.id, self.files, self.message, self.tree, self.modes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +143,8 @@ class Orders:
     quarantine: bool = False
     predict: bool = False
     now: int = 0
+    accept: bool = False
+    """Whether it is to be committed without a proof, too."""
 
 
 def roll_back(repository: Repository, words: Sequence[str], orders: Orders, prefix: str = "") -> Rollback:
@@ -162,12 +188,15 @@ class _Preparation:
         steps = []
         outputs: dict[str, bytes | None] = {}
         for each in going:
-            proof = prove(self._case(each, restored[each.release], files))
+            proof = self._proof(self._case(each, restored[each.release], files))
             outputs |= self._outputs(each, proof)
             steps.append(Step(each, restored[each.release], proof, ()))
         files |= outputs
         top = {f"{self.repository.prefix}{path}": data for path, data in sorted(files.items())}
-        tree = tree_with_files(self.repository.store, self.head.tree, top)
+        modes = {
+            f"{self.repository.prefix}{path}": mode for one in restored.values() for path, mode in one.modes.items()
+        }
+        tree = tree_with_files(self.repository.store, self.head.tree, top, modes)
         steps = [self._told(step, files) for step in steps]
         upstream, behind = self._behind()
         rollback = Rollback(
@@ -182,8 +211,10 @@ class _Preparation:
             branch=self.repository.branch(),
             upstream=upstream,
             behind=behind,
-            warnings=tuple(warning for each in going for warning in each.warnings),
+            warnings=(*(warning for each in going for warning in each.warnings), *self._no_quarantine(quarantined)),
             outputs_kept=any(self._keeps(each) for each in going),
+            modes=modes,
+            edited_records=tuple(sorted({path for each in going for path in self._edited_records(each)})),
         )
         return replace(rollback, message=message(rollback, orders.reason, self._whole_change_goes(rollback)))
 
@@ -193,6 +224,14 @@ class _Preparation:
         before = self.history.tree(each.commit.id)
         goal = Goal(each.place, each.then, self.tree, before, each.services)
         return restore(goal, self.repository.store.blob, self.history.memory)
+
+    def _proof(self, case: Case) -> Proof:
+        """The proof; somebody who accepts less gets the committed outputs where nothing can be compiled."""
+        proof = prove(case)
+        if not self.orders.accept or not committed_bytes_would_do(proof, case.place_then, case.place_now):
+            return proof
+        said = f"the outputs are put back as they were committed in {case.then.short}"
+        return replace(proof, outputs=proof.before, reasons=(*proof.reasons, said))
 
     def _case(self, each: Destination, restored: Restored, files: Files) -> Case:
         return Case(
@@ -226,6 +265,15 @@ class _Preparation:
             if path not in proof.outputs:
                 yield f"{folder}/{path}", None
 
+    def _edited_records(self, each: Destination) -> Iterator[str]:
+        before = self.history.tree(each.commit.id)
+        for reference in references(each.then):
+            model, _, version = reference.partition("@")
+            path = record_file(model, version)
+            now = self.tree.entry(path)
+            if now is not None and now != before.entry(path):
+                yield path
+
     # --- quarantine
 
     def _refuse_quarantined(self, each: Destination) -> None:
@@ -257,6 +305,10 @@ class _Preparation:
             model, _, version = reference.partition("@")
             if reference not in kept:
                 yield Quarantined(model, version, flat(self.orders.reason) or f"rolled back in {releases}")
+
+    def _no_quarantine(self, quarantined: Sequence[Quarantined]) -> Iterator[str]:
+        if self.orders.quarantine and not quarantined:
+            yield "no version is left: nothing to quarantine"
 
     def _with_quarantine(self, quarantined: Iterable[Quarantined]) -> dict[str, bytes | None]:
         """model.yaml with the versions left; one that is in quarantine already keeps its entry."""
@@ -292,7 +344,25 @@ class _Preparation:
             unpredicted=unpredicted,
             expected=self._expected(each),
             compose=_compose_folder(self.output, each, step.proof),
+            also=tuple(self._also(step)),
         )
+
+    def _also(self, step: Step) -> Iterator[Taken]:
+        """The commits since whose changes to the release's own files go although they changed no state of it."""
+        each = step.destination
+        own = {path for path in step.restored.files if path not in step.restored.records}
+        if each.services is not None:
+            own.discard(each.place.file)
+        states = {state.first.id for state in each.left}
+        for commit in changed_since(self.repository, each.commit.id, self.head.id, own):
+            paths = tuple(path for path in sorted(own) if self._touches(commit, path))
+            if commit.id not in states and paths and not appears(self.repository, commit, each.place.file):
+                yield Taken(commit, paths)
+
+    def _touches(self, commit: Commit, path: str) -> bool:
+        parent = self.repository.parent(commit)
+        before = self.repository.tree_of(parent.tree).entry(path) if parent is not None else None
+        return self.repository.tree_of(commit.tree).entry(path) != before
 
     def _prediction(self, each: Destination) -> tuple[Prediction | None, str]:
         if each.undone is None or not self.orders.predict:
@@ -303,11 +373,11 @@ class _Preparation:
             return None, error.findings[0].message if isinstance(error, RelspecError) else str(error)
 
     def _expected(self, each: Destination) -> Readiness | None:
-        """How fast it comes into force: the way from what HEAD runs to what ran then."""
-        if each.now is None:
-            return None
-        revisions = self.history.revisions(each.release, REVISIONS, each.place.file)
+        """How fast it comes into force: the way from what HEAD runs, which may be nothing, to what ran then."""
         then, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
+        if each.now is None:
+            return _cold_start(each.commit, self._time(each.commit), then) if then is not None else None
+        revisions = self.history.revisions(each.release, REVISIONS, each.place.file)
         if not revisions or then is None:
             return None
         same = [index for index, one in enumerate(revisions[:-1]) if one.compiled.files == then.files]
@@ -334,7 +404,7 @@ class _Preparation:
         """The one commit whose whole diff goes, and nothing else."""
         undone = {step.destination.undone for step in rollback.steps}
         commit = next(iter(undone)) if len(undone) == 1 else None
-        if commit is None or not commit.parents:
+        if commit is None or not commit.parents or any(step.also for step in rollback.steps):
             return None
         arguments = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", commit.parents[0], commit.id)
         listing = self.repository.git(*arguments).decode("utf-8", "surrogateescape")
@@ -343,16 +413,18 @@ class _Preparation:
         went = all(self._blob(rollback, path) == self._entry(before, path) for path in touched)
         return commit if went and rollback.files.keys() <= touched else None
 
-    def _blob(self, rollback: Rollback, path: str) -> str | None:
-        """The id of a file after the rollback; None where there is none."""
+    def _blob(self, rollback: Rollback, path: str) -> tuple[str, str] | None:
+        """The mode and the id of a file after the rollback; None where there is none."""
+        now = self._entry(self.head.tree, path)
         if path not in rollback.files:
-            return self._entry(self.head.tree, path)
+            return now
         data = rollback.files[path]
-        return None if data is None else identity(data, self.head.id)
+        mode = rollback.modes.get(path) or (now[0] if now is not None else "100644")
+        return None if data is None else (mode, identity(data, self.head.id))
 
-    def _entry(self, tree: str, path: str) -> str | None:
+    def _entry(self, tree: str, path: str) -> tuple[str, str] | None:
         entry = CommitTree(self.repository.store, tree).entry(path)
-        return None if entry is None else entry.id
+        return None if entry is None else (entry.mode, entry.id)
 
 
 def _in_quarantine(each: Destination, service: str, reference: str, since: str, reason: str) -> Finding:
@@ -380,6 +452,19 @@ def _allowed(after: CompiledRelease) -> Iterator[Finding]:
             yield finding
 
 
+def committed_bytes_would_do(proof: Proof, then: Place, now: Place) -> bool:
+    """Whether the outputs that were committed could be put back where nothing can be compiled."""
+    return proof.outputs is None and proof.against == "committed" and then.id == now.id
+
+
+def _cold_start(commit: Commit, time: int, then: CompiledRelease) -> Readiness | None:
+    """How fast a release comes back of which nothing runs."""
+    if then.release is None or then.stopped:
+        return None
+    nothing = replace(then, release=replace(then.release, services={}), drafts=(), files={})
+    return readiness([Revision(commit.id, time, then), Revision("", time, nothing)])
+
+
 def _compose_folder(output: str, each: Destination, proof: Proof) -> str | None:
     names = proof.outputs or {}
     return f"{output}/{each.place.id}/compose" if "compose/compose.yaml" in names else None
@@ -391,6 +476,8 @@ def _commits(step: Step) -> Iterator[Commit]:
         yield state.first
     for cause in step.proof.causes:
         yield from cause.commits
+    for taken in step.also:
+        yield taken.commit
 
 
 # --- the work tree

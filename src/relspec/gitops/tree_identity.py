@@ -10,9 +10,16 @@ from typing import Any
 from relspec.gitops.commit_tree import Entry, ObjectStore
 from relspec.gitops.journal import identity
 
+NO_MODES: Mapping[str, str] = {}
 
-def tree_with_files(store: ObjectStore, tree: str, files: Mapping[str, bytes | None]) -> str:
-    """The id of a tree with other files, None where one goes. Modes stay; new files get 100644. Nothing is written."""
+
+def tree_with_files(
+    store: ObjectStore, tree: str, files: Mapping[str, bytes | None], modes: Mapping[str, str] = NO_MODES
+) -> str:
+    """The id of a tree with other files, None where one goes. Nothing is written.
+
+    Modes stay where `modes` doesn't say otherwise; new files get 100644.
+    """
     changes: dict[str, Any] = {}
     for path, data in sorted(files.items()):
         *folders, name = path.split("/")
@@ -21,7 +28,10 @@ def tree_with_files(store: ObjectStore, tree: str, files: Mapping[str, bytes | N
             if inner.get(folder) is None:  # also where a file goes and a folder takes its name
                 inner[folder] = {}
             inner = inner[folder]
-        inner[name] = data
+            if isinstance(inner, tuple):  # a file takes the folder's name: what was in there goes with it
+                break
+        else:
+            inner[name] = None if data is None else (data, modes.get(path))
     return _changed(store, tree, changes, tree) or _named(b"", tree)
 
 
@@ -35,8 +45,9 @@ def _changed(store: ObjectStore, tree: str | None, changes: Mapping[str, Any], l
             if below is not None:
                 entries[name] = Entry("folder", below, "40000")
         elif change is not None:
+            data, wanted = change
             mode = old.mode if old is not None and old.kind == "file" and old.mode != "100664" else "100644"
-            entries[name] = Entry("file", identity(change, like), mode)
+            entries[name] = Entry("file", identity(data, like), wanted or mode)
     # Names are sorted as if those of folders ended with a slash (tree.c, base_name_compare).
     lines = [
         (
