@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relspec.cli.session import Session, releases_argument
+from relspec.cli.session import Session, page_format_option, releases_argument
 
 if TYPE_CHECKING:
     from relspec.gitops.drill import Drilled, Report
@@ -27,14 +27,7 @@ Examples:
 
 @click.command("drill", epilog=EXAMPLES)
 @releases_argument
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="How to report.",
-)
+@page_format_option
 @click.option(
     "--report", "file", metavar="FILE", help="Also write the report: JSON, or markdown where FILE ends in .md."
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from relspec.cli.session import Session, complete_releases
+from relspec.cli.session import Session, complete_releases, page_format_option
 
 if TYPE_CHECKING:
     from relspec.diagnostics import Finding
@@ -30,14 +30,7 @@ Examples:
 @click.option("--at", "at", metavar="TIME", help="What was live then: 2026-03-04T14:05Z, or with another zone.")
 @click.option("--service", metavar="NAME", help="Only what changed this service.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most N changes.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="How to report.",
-)
+@page_format_option
 @click.pass_obj
 def command(directory: str, release: str, at: str | None, service: str | None, limit: int | None, form: str) -> int:
     """Show every change of what ran of a release, from Git alone; or what was live at a time.

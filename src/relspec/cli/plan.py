@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from relspec.cli.session import Session, report
+from relspec.cli.session import Session, page_format_option, report
 
 if TYPE_CHECKING:
     from relspec.gitops.repository import Repository
@@ -39,14 +39,7 @@ class Ends(NamedTuple):
     type=click.Choice(["blocked", "stepped", "objective"]),
     help="Exit 1 where going back would be blocked, stepped, or slower than the environment's objective; repeatable.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="How to report.",
-)
+@page_format_option
 @click.pass_obj
 def command(directory: str, change: str | None, limits: tuple[str, ...], form: str, *, diffs: bool) -> int:
     """Show what a change does to each environment, and how fast it could be undone.

@@ -27,16 +27,20 @@ INTERRUPTED = ("index.lock", "relspec-rollback.json")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def _format_option(*names: str) -> Callable[[Function], Function]:
+    return click.option(
+        "--format", "form", type=click.Choice(names), default="text", show_default=True, help="How to report."
+    )
+
+
 def format_option(function: Function) -> Function:
     """`--format text|json`."""
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="How to report.",
-    )(function)
+    return _format_option("text", "json")(function)
+
+
+def page_format_option(function: Function) -> Function:
+    """`--format text|json|markdown`, of verbs whose report people also read on a pull request or a wiki page."""
+    return _format_option("text", "json", "markdown")(function)
 
 
 def releases_argument(function: Function) -> Function:
