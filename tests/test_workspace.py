@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,8 @@ from click.testing import CliRunner, Result
 
 from company import company, compose, on_disk, write
 from relspec.cli import relspec
-from relspec.workspace import TEMPORARY
+from relspec.diagnostics import Finding, RelspecError
+from relspec.workspace import MARKER, TEMPORARY, Changes, apply, compare
 
 OUTPUT = "rendered/staging/recs/compose/compose.yaml"
 
@@ -93,3 +98,154 @@ def test_a_lock_of_a_kubernetes_without_schemas_is_refused(root: Path) -> None:
     entries = json.loads(result.stdout)["diagnostics"]
     assert [(entry["code"], entry["file"], entry["line"]) for entry in entries] == [("RS122", "relspec.lock", 8)]
     assert result.return_value == 1
+
+
+# --- apply: few descriptors, nothing outside, and the truth where it fails
+
+
+HEADER = MARKER + b"somewhere\n"
+FEW_DESCRIPTORS = """
+import resource, sys
+from pathlib import Path
+from relspec.workspace import apply, compare
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+root = Path(sys.argv[1])
+files = {f"rendered/r{i:03}/{kind}/{kind}.yaml": b"%d" % i for i in range(200) for kind in ("compose", "helm")}
+apply(root, files, compare(root, files, ["rendered"]))
+assert not compare(root, files, ["rendered"])
+"""
+
+
+def refused(root: Path, files: dict[str, bytes], changes: Changes) -> Finding:
+    """What `apply` says instead of doing it."""
+    with pytest.raises(RelspecError) as raised:
+        apply(root, files, changes)
+    (finding,) = raised.value.findings
+    return finding
+
+
+def test_many_folders_are_written_with_few_descriptors(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_DESCRIPTORS, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(tmp_path.rglob("*.yaml"))) == 400
+
+
+@pytest.mark.parametrize("link", ["rendered", "rendered/p", "rendered/p/helm"])
+@pytest.mark.parametrize("name", ["old.yaml", "old.yaml" + TEMPORARY])
+def test_a_folder_that_becomes_a_link_after_compare_leads_nowhere(tmp_path: Path, link: str, name: str) -> None:
+    root, victim = tmp_path / "repository", tmp_path / "victim"
+    write(root, {f"rendered/p/helm/{name}": HEADER, "rendered/a/new.yaml": HEADER})
+    changes = compare(root, {"rendered/a/new.yaml": HEADER}, ["rendered"])
+    assert changes == Changes((), (f"rendered/p/helm/{name}",))
+    (root / link).rename(victim)
+    (root / link).symlink_to(victim)
+    before = on_disk(victim)
+    finding = refused(root, {}, changes)
+    assert (finding.code, finding.message) == ("RS604", f"{link} is a symbolic link; outputs belong below it")
+    assert on_disk(victim) == before != {}
+
+
+def test_a_folder_that_becomes_a_link_after_compare_is_not_written_through(tmp_path: Path) -> None:
+    root, victim = tmp_path / "repository", tmp_path / "victim"
+    write(root, {"rendered/p/a.yaml": b"old"})
+    files = {"rendered/p/a.yaml": b"new", "rendered/o/a.yaml": b"new"}
+    changes = compare(root, files, ["rendered"])
+    (root / "rendered/p").rename(victim)
+    (root / "rendered/p").symlink_to(victim)
+    assert refused(root, files, changes).code == "RS604"
+    assert on_disk(victim) == {"a.yaml": b"old"}
+    assert on_disk(root / "rendered/o") == {}
+
+
+def test_empty_folders_behind_a_link_stay(tmp_path: Path) -> None:
+    root, victim = tmp_path / "repository", tmp_path / "victim"
+    (victim / "p/helm").mkdir(parents=True)
+    root.mkdir()
+    (root / "rendered").symlink_to(victim)
+    assert refused(root, {}, Changes((), ("rendered/p/helm/old.yaml",))).code == "RS604"
+    assert (victim / "p/helm").is_dir()
+
+
+def test_a_file_that_was_replaced_after_compare_is_left_alone(tmp_path: Path) -> None:
+    write(tmp_path, {"rendered/p/old.yaml": HEADER})
+    changes = compare(tmp_path, {}, ["rendered"])
+    for replaced in ("text", "link", "pipe"):
+        (tmp_path / "rendered/p/old.yaml").unlink()
+        if replaced == "text":
+            (tmp_path / "rendered/p/old.yaml").write_text("somebody's own\n")
+        elif replaced == "link":
+            (tmp_path / "rendered/p/old.yaml").symlink_to("somewhere")
+        else:
+            os.mkfifo(tmp_path / "rendered/p/old.yaml")
+        assert refused(tmp_path, {}, changes).code == "RS604", replaced
+        assert os.path.lexists(tmp_path / "rendered/p/old.yaml"), replaced
+
+
+def test_a_file_or_folder_that_went_after_compare_is_removed_already(tmp_path: Path) -> None:
+    write(tmp_path, {"rendered/p/old.yaml": HEADER, "rendered/q/inner/old.yaml": HEADER})
+    changes = compare(tmp_path, {}, ["rendered"])
+    assert len(changes.removed) == 2
+    (tmp_path / "rendered/p/old.yaml").unlink()
+    shutil.rmtree(tmp_path / "rendered/q/inner")
+    apply(tmp_path, {}, changes)
+    assert on_disk(tmp_path) == {}
+    assert not (tmp_path / "rendered/p").exists()
+
+
+def test_what_cant_be_written_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
+    write(tmp_path, {"rendered/a.yaml": b"old"})
+    long = "rendered/" + "b" * 250 + ".yaml"
+    files = {"rendered/a.yaml": b"new", long: b"new"}
+    finding = refused(tmp_path, files, Changes(tuple(files), ()))
+    assert (finding.code, finding.where.file) == ("RS605", long)
+    assert finding.message == f"can't write {long}: File name too long"
+    assert on_disk(tmp_path) == {"rendered/a.yaml": b"old"}
+
+
+def test_what_was_written_before_a_rename_failed_is_said(tmp_path: Path) -> None:
+    # A name that is written twice has one temporary file, which its second rename doesn't find.
+    files = {"rendered/a.yaml": b"new", "rendered/b.yaml": b"new", "rendered/c.yaml": b"new"}
+    finding = refused(tmp_path, files, Changes(("rendered/a.yaml", "rendered/b.yaml", "rendered/b.yaml"), ()))
+    assert finding.message == "can't write rendered/b.yaml: No such file or directory; 2 of 3 files were written"
+    assert finding.hint is not None
+    assert finding.hint.endswith("run: relspec compile")
+    assert on_disk(tmp_path) == {"rendered/a.yaml": b"new", "rendered/b.yaml": b"new"}
+
+
+# --- stdout that takes nothing
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("arguments", ["check --format json", "compile --stdout", "check --help", "--version"])
+def test_a_full_disk_below_stdout_is_said_in_one_sentence(root: Path, arguments: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "relspec", "-C", str(root), *arguments.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "Error: standard output can't be written: No space left on device\n"
+    assert done.returncode == 2
+
+
+# --- a folder in the place of a document
+
+
+@pytest.mark.parametrize(
+    ("file", "code"), [("recs/release.yaml", "RS200"), ("environment.yaml", "RS214")], ids=["release", "environment"]
+)
+def test_a_folder_called_like_a_document_is_said_and_keeps_its_outputs(root: Path, file: str, code: str) -> None:
+    path = root / "environments/staging" / file
+    path.unlink()
+    path.mkdir()
+    before = on_disk(root / "rendered")
+    entries = json.loads(run(root, "check", "--format", "json").stdout)["diagnostics"]
+    (entry,) = [entry for entry in entries if "is a folder, not a file" in entry["message"]]
+    assert (entry["code"], entry["file"]) == (code, f"environments/staging/{file}")
+    assert run(root, "compile").return_value == 1
+    assert on_disk(root / "rendered") == before != {}

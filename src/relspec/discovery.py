@@ -17,6 +17,9 @@ RELEASE_FILE = "release.yaml"
 MISNAMED = {"environment.yml": ("RS214", ENVIRONMENT_FILE), "release.yml": ("RS200", RELEASE_FILE)}
 """Names that look right and that nothing reads."""
 
+FILES = {ENVIRONMENT_FILE: "RS214", RELEASE_FILE: "RS200"}
+"""What is said of a folder with the name of a file: left unsaid, the release would be gone, and its outputs with it."""
+
 OURS = b"relspec/v1"
 """What tells a document of ours from another tool's file of the same name among the files of a release."""
 
@@ -43,16 +46,16 @@ def discover(tree: Tree, loader: Loader) -> Found:
     """Everything below environments/.
 
     RS220 where two things claim one path, or one lies inside a release; RS200 and RS214 for a file that nothing would
-    read; RS241 for a link, behind which a release or an environment would be lost.
+    read and for a folder in the place of one; RS241 for a link, behind which a release or an environment would be lost.
     """
     environments: list[str] = []
     places: list[Place] = []
     findings = [_link(ENVIRONMENTS)] if tree.kind(ENVIRONMENTS) in ("link", "other") else []
-    for folder, names, links in _folders(tree, ENVIRONMENTS):
+    for folder, names, problems in _folders(tree, ENVIRONMENTS):
         if folder.count("/") > MAX_FOLDERS:
             findings.append(too_deep(folder))
             continue
-        findings += (_link(f"{folder}/{name}") for name in links)
+        findings += problems
         path = folder.removeprefix(ENVIRONMENTS).lstrip("/")
         findings += (
             _misnamed(folder, name)
@@ -115,14 +118,16 @@ def place_of(tree: Tree, loader: Loader, release: str, file: str | None = None) 
     return None
 
 
-def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], list[str]]]:
-    """Each folder with the names of its files and of its links, outer ones first.
+def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], list[Finding]]]:
+    """Each folder with the names of its files and what is wrong with its other entries, outer ones first.
 
     A release's own subfolders are its files.
     """
     entries = tree.entries(folder)
     files = frozenset(name for name, kind in entries if kind == "file")
-    yield folder, files, [name for name, kind in entries if kind in ("link", "other")]
+    problems = [_link(f"{folder}/{name}") for name, kind in entries if kind in ("link", "other")]
+    problems += (_no_file(folder, name) for name, kind in entries if kind == "folder" and name in FILES)
+    yield folder, files, problems
     if (RELEASE_FILE in files and ENVIRONMENT_FILE not in files) or folder.count("/") > MAX_FOLDERS:
         return
     for name, kind in entries:
@@ -133,6 +138,11 @@ def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], lis
 def _link(path: str) -> Finding:
     message = f"{path} is a symbolic link or a submodule, which is never followed"
     return Finding("RS241", message, Where(path), "replace it by the file or folder itself")
+
+
+def _no_file(folder: str, name: str) -> Finding:
+    path = f"{folder}/{name}"
+    return Finding(FILES[name], f"{path} is a folder, not a file", Where(path), f"rename it, and write a file {name}")
 
 
 def _enclosing(path: str, environments: list[str]) -> str | None:

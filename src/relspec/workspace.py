@@ -7,13 +7,16 @@ without following links, one component at a time: an output folder that was repl
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import Found, Place
@@ -106,9 +109,13 @@ def _refuse_links(root: Path, folders: Iterable[str]) -> None:
             except OSError:
                 break
             if not stat.S_ISDIR(mode):
-                what = "a symbolic link" if stat.S_ISLNK(mode) else "no folder"
-                hint = "remove it, then run: relspec compile"
-                raise RelspecError(Finding("RS604", f"{path} is {what}; outputs belong below it", Where(path), hint))
+                raise RelspecError(_no_folder(path, mode))
+
+
+def _no_folder(path: str, mode: int) -> Finding:
+    what = "a symbolic link" if stat.S_ISLNK(mode) else "no folder"
+    hint = "remove it, then run: relspec compile"
+    return Finding("RS604", f"{path} is {what}; outputs belong below it", Where(path), hint)
 
 
 def compare_tree(tree: Tree, files: Mapping[str, bytes], scope: Iterable[str]) -> Changes:
@@ -140,9 +147,13 @@ def is_ours(path: Path) -> bool:
         if path.is_symlink() or not path.is_file():
             return False
         with path.open("rb") as file:
-            return any(file.readline(4096).startswith(MARKER) for _ in range(3))
+            return _starts_as_ours(file)
     except OSError:
         return False
+
+
+def _starts_as_ours(file: BinaryIO) -> bool:
+    return any(file.readline(4096).startswith(MARKER) for _ in range(3))
 
 
 def has_marker(data: bytes) -> bool:
@@ -160,55 +171,96 @@ def _current(path: Path) -> bytes | None:
 def apply(root: Path, files: Mapping[str, bytes], changes: Changes) -> None:
     """Writes and removes what `changes` says. All new content is on disk before the first name changes.
 
-    Raises RelspecError: RS604 where a file that is not ours is in the way, RS605 where something can't be written; the
-    outputs are then as they were.
+    Raises RelspecError: RS604 where a file that is not ours or a link is in the way, RS605 where something can't be
+    written or removed. Unless the message says how many files were written or removed, all are as they were.
     """
     in_the_way = [path for path in changes.written if _foreign(root / path)]
     if in_the_way:
         raise RelspecError(*(_foreign_finding(path) for path in in_the_way))
-    staged: list[tuple[int, str, str]] = []
-    descriptors: dict[str, int] = {}
+    staged: list[str] = []
+    written: list[str] = []
+    removed: list[str] = []
+
+    def stage(folder: int, path: str) -> None:
+        _stage(folder, posixpath.basename(path) + TEMPORARY, files[path])
+
     try:
-        for path in changes.written:
-            folder, name = posixpath.split(path)
-            descriptor = descriptors.get(folder)
-            if descriptor is None:
-                descriptor = descriptors[folder] = _open_folder(root, folder)
-            _stage(descriptor, name + TEMPORARY, files[path])
-            staged.append((descriptor, name + TEMPORARY, name))
-        for descriptor, temporary, name in staged:
-            os.rename(temporary, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
-        for path in changes.removed:
-            (root / path).unlink(missing_ok=True)
-            _remove_empty(root, posixpath.dirname(path))
-    except OSError as error:
-        for descriptor, temporary, _ in staged:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary, dir_fd=descriptor)
-        place = error.filename if isinstance(error.filename, str) else "the outputs"
+        _each(root, changes.written, stage, staged, missing="make")
+        _each(root, changes.written, _rename, written, missing="refuse")
+        _each(root, changes.removed, _remove, removed, missing="skip")
+        for folder in sorted({posixpath.dirname(path) for path in removed}, reverse=True):
+            _remove_empty(root, folder)
+    except (OSError, RelspecError) as error:
+        _drop_staged(root, staged[len(written) :])
+        so_far = _so_far(changes, len(written), len(removed))
+        if isinstance(error, RelspecError):
+            findings = (replace(finding, message=finding.message + so_far) for finding in error.findings)
+            raise RelspecError(*findings) from error
+        path = (*changes.written, *changes.written, *changes.removed)[len(staged) + len(written) + len(removed)]
+        verb = "write" if len(written) < len(changes.written) else "remove"
         raise RelspecError(
             Finding(
                 "RS605",
-                f"can't write {place}: {error.strerror}",
-                Where(place),
+                f"can't {verb} {path}: {error.strerror}{so_far}",
+                Where(path),
                 "free some space or correct the permissions, then run: relspec compile",
             )
         ) from error
-    finally:
-        for descriptor in descriptors.values():
+
+
+def _so_far(changes: Changes, written: int, removed: int) -> str:
+    """The end of a message: what was changed before something went wrong."""
+    counts = ((written, len(changes.written), "written"), (removed, len(changes.removed), "removed"))
+    said = [f"{count} of {whole} files were {what}" for count, whole, what in counts if count]
+    return "".join(f"; {words}" for words in said)
+
+
+def _each(
+    root: Path,
+    paths: Iterable[str],
+    act: Callable[[int, str], None],
+    done: list[str],
+    *,
+    missing: Literal["make", "refuse", "skip"],
+) -> None:
+    """Does `act` with a descriptor of its folder to each path, which is added to `done`.
+
+    One folder is open at a time: a process may have as few as 256 descriptors, a repository has more folders.
+    """
+    for folder, group in groupby(paths, posixpath.dirname):
+        try:
+            descriptor = _open_folder(root, folder, make=missing == "make")
+        except FileNotFoundError:
+            if missing != "skip":
+                raise
+            done += group
+            continue
+        try:
+            for path in group:
+                act(descriptor, path)
+                done.append(path)
+        finally:
             os.close(descriptor)
 
 
-def _open_folder(root: Path, folder: str) -> int:
-    """A descriptor of the folder, made where it is missing; no component of it may be a link."""
+def _open_folder(root: Path, folder: str, *, make: bool) -> int:
+    """A descriptor of the folder, whose missing components are made if `make` says so.
+
+    Raises OSError, and RelspecError RS604 where a component is a link or no folder.
+    """
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    for part in folder.split("/") if folder else ():
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(part, dir_fd=descriptor)
+    parts = folder.split("/") if folder else []
+    for depth, part in enumerate(parts, 1):
         try:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=descriptor)
             inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
         except OSError as error:
-            error.filename = folder
+            # ELOOP or ENOTDIR for a link: systems differ.
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                mode = os.stat(part, dir_fd=descriptor, follow_symlinks=False).st_mode
+                raise RelspecError(_no_folder("/".join(parts[:depth]), mode)) from error
             raise
         finally:
             os.close(descriptor)
@@ -229,6 +281,41 @@ def _stage(folder: int, name: str, data: bytes) -> None:
         raise
 
 
+def _rename(folder: int, path: str) -> None:
+    name = posixpath.basename(path)
+    os.rename(name + TEMPORARY, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _drop_staged(root: Path, paths: Iterable[str]) -> None:
+    """Removes the temporary files of `paths`, as far as that can be done."""
+    for path in paths:
+        with contextlib.suppress(OSError, RelspecError):
+            _each(root, [path + TEMPORARY], _remove, [], missing="skip")
+
+
+def _remove(folder: int, path: str) -> None:
+    """Removes a file of ours; one that is gone already is no error.
+
+    Raises RelspecError RS604 where it is ours no more: what `compare` saw may have been replaced since.
+    """
+    name = posixpath.basename(path)
+    with contextlib.suppress(FileNotFoundError):
+        if not name.endswith(TEMPORARY) and not _is_ours_in(folder, name):
+            message = f"{path} was replaced by a file that relspec didn't write, and is left as it is"
+            raise RelspecError(Finding("RS604", message, Where(path), "run: relspec compile"))
+        os.unlink(name, dir_fd=folder)
+
+
+def _is_ours_in(folder: int, name: str) -> bool:
+    """Whether a name in an open folder is a plain file with our header. Raises FileNotFoundError."""
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        return False
+    # O_NONBLOCK: should a pipe have taken the file's place meanwhile, opening it would wait for a writer.
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    with os.fdopen(descriptor, "rb") as file:
+        return _starts_as_ours(file)
+
+
 def _foreign(path: Path) -> bool:
     """Whether something other than a plain file lies where an output belongs. A plain file is replaced, whatever it
     holds: nothing depends on the content of the output folder."""
@@ -243,10 +330,17 @@ def _foreign_finding(path: str) -> Finding:
 
 
 def _remove_empty(root: Path, folder: str) -> None:
-    """Removes folders that a removal left empty, up to the output folder itself."""
+    """Removes folders that a removal left empty, up to the output folder itself. Raises RelspecError: RS604."""
     while "/" in folder:
+        outer, name = posixpath.split(folder)
         try:
-            (root / folder).rmdir()
+            descriptor = _open_folder(root, outer, make=False)
         except OSError:
             return
-        folder = posixpath.dirname(folder)
+        try:
+            os.rmdir(name, dir_fd=descriptor)
+        except OSError:
+            return
+        finally:
+            os.close(descriptor)
+        folder = outer

@@ -5,6 +5,7 @@ Exit codes: 0 no error, 1 an error (or outputs out of date), 2 wrong use or a br
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -72,10 +73,12 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         code = 141
     except RelspecError as error:
         code = _refused(error)
+    except OSError as error:
+        code = _not_printed(error) if _is_of_printing(error) else _internal(error)
     except Exception as error:
         code = _internal(error)
     sys.exit(code if isinstance(code, int) else 0)
@@ -91,6 +94,25 @@ def _refused(error: RelspecError) -> int:
 
     diagnostics: tuple[Diagnostic, ...] = locate(error.findings, unreadable)
     click.echo(text.report(diagnostics, lambda _: None), err=True, nl=False)
+    return 2
+
+
+def _silence_stdout() -> None:
+    """What is still to be printed would fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_of_printing(error: OSError) -> bool:
+    """Whether a full disk or a broken device took nothing of what a verb prints, all of which goes through click.echo."""
+    from traceback import walk_tb
+
+    frames = walk_tb(error.__traceback__)
+    return error.errno in (errno.ENOSPC, errno.EIO) and any(frame.f_code is click.echo.__code__ for frame, _ in frames)
+
+
+def _not_printed(error: OSError) -> int:
+    _silence_stdout()
+    click.echo(f"Error: standard output can't be written: {error.strerror}", err=True)
     return 2
 
 
