@@ -24,8 +24,17 @@ GIT = (*EDGE, "relspec.gitops", *(f"relspec.reporters.{verb}" for verb in ("plan
 
 LAYERS = (
     ("relspec.diagnostics",),
-    ("relspec.tree", "relspec.catalogue", "relspec.facet", "relspec.emit", "relspec.patterns", "relspec.outline"),
-    ("relspec.documents", "relspec.edits", "relspec.spec", "relspec.layers", "relspec.loader"),
+    (
+        "relspec.tree",
+        "relspec.catalogue",
+        "relspec.facet",
+        "relspec.emit",
+        "relspec.patterns",
+        "relspec.outline",
+        "relspec.credentials",
+        "relspec.schema_cost",
+    ),
+    ("relspec.documents", "relspec.edits", "relspec.fixes", "relspec.spec", "relspec.layers", "relspec.loader"),
     ("relspec.registry",),
     ("relspec.resolve",),
     ("relspec.render", "relspec.targets"),

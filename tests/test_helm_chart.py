@@ -21,6 +21,8 @@ import yaml
 from relspec.diagnostics import RelspecError, Severity, Where
 from relspec.documents import needs_careful
 from relspec.render import TemplateSet
+from relspec.schema_checks import UnusableSchemaError, check_against, compose_schema, object_schema
+from relspec.schema_cost import unfolds_to_too_much
 from relspec.targets.helm.chart import (
     Chart,
     load_chart,
@@ -255,6 +257,21 @@ def test_nothing_given_is_changed() -> None:
     assert json.dumps(chart.values) == defaults
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"properties": {"apiKey": {"maxLength": 3}}}',
+        '{"type": "array"}',
+        '{"properties": {"url": {"maxLength": 3}}}',
+    ],
+)
+def test_a_refused_secret_is_not_repeated(schema: str) -> None:
+    chart = in_memory({"Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n", "values.schema.json": schema})
+    (problem,) = validate(chart, {"apiKey": "hunter2-S3cr3t", "url": "postgres://user:hunter2-S3cr3t@db/x"})
+    assert "hunter2" not in problem.message
+    assert "the schema's rule" in problem.message
+
+
 def test_a_value_in_the_place_of_a_subcharts_values() -> None:
     chart = fixture("family")
     with pytest.raises(NotATableError):
@@ -301,6 +318,50 @@ def test_a_schema_that_cannot_be_used_is_the_charts_problem(schema: str) -> None
     (problem,) = validate(in_memory(simple("a: x", schema)), {})
     assert problem.in_chart
     assert "values.schema.json" in problem.message
+
+
+def doubling(first: str = "#/definitions/", **top: Any) -> str:
+    """A schema that applies `a40` 2**40 times."""
+    steps = {f"a{n}": {"allOf": [{"$ref": f"{first}a{n + 1}"}] * 2} for n in range(40)}
+    return json.dumps({"$ref": f"{first}a0", "definitions": {**steps, "a40": {}}, **top})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        doubling(),
+        doubling("x/../s.json#/definitions/", **{"$id": "http://e.invalid/s.json"}),
+        doubling("#/%64efinitions/"),
+    ],
+)
+def test_a_schema_that_doubles_is_not_applied(schema: str) -> None:
+    with pytest.raises(RelspecError) as caught:
+        in_memory(simple("a: x", schema))
+    (finding,) = caught.value.findings
+    assert (finding.code, "100,000" in finding.message) == ("RS530", True)
+    with pytest.raises(UnusableSchemaError, match="100,000"):
+        check_against(json.loads(schema), {})
+
+
+def test_a_schema_that_refers_to_itself_is_applied() -> None:
+    schema = '{"properties": {"a": {"$ref": "#"}, "b": {"type": "string"}}}'
+    (problem,) = validate(in_memory(simple("c: x", schema)), {"a": {"a": {"b": 1}}})
+    assert problem.path == ("a", "a", "b")
+
+
+def test_the_largest_schemas_in_use_are_far_from_the_bound() -> None:
+    assert not unfolds_to_too_much(compose_schema())
+    assert not unfolds_to_too_much(object_schema("argoproj.io/v1alpha1/Rollout", "1.34"))
+
+
+@pytest.mark.parametrize("name", ["values.yaml", "values.schema.json", "requirements.yaml"])
+def test_a_link_in_a_chart_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"chart/Chart.yaml": "name: a\nversion: 1.0.0\n", "elsewhere": "{}"})
+    (tmp_path / "chart" / name).symlink_to("../elsewhere")
+    with pytest.raises(RelspecError) as caught:
+        load_chart(DirectoryTree(tmp_path), "chart", origin=Where("environment.yaml"))
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where.file) == ("RS241", f"chart/{name}")
 
 
 def test_a_costly_pattern_costs_little() -> None:

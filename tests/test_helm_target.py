@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import yaml
 import company as c
 import judges
 from relspec.compiler import Compiled, Compiler
-from relspec.diagnostics import Kind, Severity
+from relspec.diagnostics import Kind, RelspecError, Severity
 from relspec.explain import line
-from relspec.packaged import TEMPLATES
+from relspec.packaged import TEMPLATES, TemplateSources
 from relspec.resolve import ResolvedRelease
 from relspec.targets.helm.context import context_schema
 from relspec.targets.helm.target import helm
 from relspec.targets.helm.values_context import image_parts, values_context
+from relspec.tree import DirectoryTree
 
 CHARTS = Path(__file__).parent / "fixtures" / "charts"
 CREATED, GROWN, MODELKIT = "created", "grown", "modelkit"
@@ -472,6 +474,44 @@ def test_values_that_the_chart_never_reads() -> None:
         (Severity.WARNING, RELEASE, 10, "chart created never reads env, so this is lost"),
     ]  # fmt: skip
     assert not result.stopped
+
+
+def test_many_values_that_the_chart_never_reads_cost_little() -> None:
+    lines = "{% for i in range(400) %}\nk{{ i }}: {a: [1, 2]}\n{% endfor %}\n"
+    files = {**with_template(MODELKIT_TEMPLATE + lines), "charts/modelkit/values.schema.json": "{}"}
+    start = time.process_time()
+    found = [(d.code, d.message) for d in c.compiled(files).diagnostics if d.code == "RS536"]
+    assert time.process_time() - start < 2
+    assert len(found) == 21
+    assert ("RS536", "chart modelkit never reads 380 values more, so they are lost") in found
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"a: " + b"x" * 1_100_000, "RS106"), (b"a: 1\nb: \xff\n", "RS105"), (None, "RS505")]
+)
+def test_a_values_template_that_cannot_be_read_says_why(content: bytes | None, code: str) -> None:
+    files = with_template()
+    del files[TEMPLATE]
+    if content is not None:
+        files[TEMPLATE] = content
+    found = the(c.compiled(files), code)
+    assert found.file == (TEMPLATE if content is not None else ENVIRONMENT)
+
+
+def test_a_schema_that_is_too_large_is_named_by_its_path() -> None:
+    files = {**with_template(), "charts/modelkit/values.schema.json": b" " * 1_100_000}
+    assert the(c.compiled(files), "RS106").file == "charts/modelkit/values.schema.json"
+
+
+@pytest.mark.parametrize("name", [TEMPLATE, "templates/compose/compose.yaml.j2"])
+def test_a_template_that_is_a_link_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).symlink_to("elsewhere")
+    sources = TemplateSources(DirectoryTree(tmp_path))
+    with pytest.raises(RelspecError) as caught:
+        sources(f"//{name}" if name == TEMPLATE else "compose/compose.yaml.j2")
+    (finding,) = caught.value.findings
+    assert (finding.code, finding.where.file) == ("RS241", name)
 
 
 def test_a_literal_of_the_template_that_the_chart_never_reads() -> None:

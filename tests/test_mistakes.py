@@ -162,6 +162,14 @@ MISTAKES: Mapping[str, Mistake] = {
         },
     ),
     "literal secret": Mistake("RS231", "{secret: NAME/KEY}", "env: {DB_PASSWORD: «hunter2-correct-horse»}\n"),
+    "literal secret in another spelling": Mistake("RS231", "{secret: NAME/KEY}", "labels: {x-api-key: «hunter2»}\n"),
+    "literal secret behind another name": Mistake(
+        "RS231",
+        "{secret: NAME/KEY}",
+        "env: {API_KEY: {environment: VALUE}}\n",
+        environment={"variables": "VALUE: «hunter2»\n"},
+    ),
+    "literal secret in an option": Mistake("RS231", "{secret: NAME/KEY}", "args: ['--port=1', «--api-key=hunter2»]\n"),
     "override that makes an output invalid": Mistake(
         "RS520", "", "overrides: {rollouts: {pod: {terminationGracePeriodSeconds: «soon»}}}\n"
     ),
@@ -245,9 +253,31 @@ def test_one_clear_answer(mistake: Mistake, sound: Path, tmp_path: Path) -> None
 
 def test_no_mistake_has_the_answer_of_another() -> None:
     """One code each, but where it is the same mistake in two places."""
-    same = {"RS104", "RS108", "RS124", "RS203", "RS241", "RS303"}
+    same = {"RS104", "RS108", "RS124", "RS203", "RS231", "RS241", "RS303"}
     found = [mistake.code for mistake in MISTAKES.values()]
     assert {code for code in found if found.count(code) > 1} == same
+
+
+HUNTER = "hunter2-S3cr3t"
+
+
+@pytest.mark.parametrize("form", ["text", "json", "junit", "sarif", "markdown"])
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [
+        (f"env: {{API_KEY: {HUNTER}, B: 1.10}}\n", "RS104"),
+        (f"env: {{API_KEY: {{secret: '{HUNTER}'}}}}\n", "RS122"),
+        (f"init: [{{name: a, image: 'user:{HUNTER}@ghcr.io/a/b:1'}}]\n", "RS127"),
+    ],
+)
+def test_no_answer_repeats_a_secret(service: str, code: str, form: str, sound: Path, tmp_path: Path) -> None:
+    shutil.copytree(sound, tmp_path / "r")
+    release = tmp_path / "r" / RELEASE
+    release.write_text(wrong_specs.changed({"service": service})[RELEASE])
+    checked = run(tmp_path / "r", "check", "--format", form)
+    assert checked.code == 1
+    assert code in checked.out + checked.err
+    assert HUNTER not in checked.out + checked.err + run(tmp_path / "r", "check", "--fix", "--diff").out
 
 
 def test_bytes_that_are_not_utf_8(sound: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from company import (
     said,
     tree,
     with_service,
+    written,
 )
 from relspec.compiler import Compiler
 from relspec.diagnostics import Finding, RelspecError, Where
@@ -210,6 +211,16 @@ def test_a_base_that_is_a_folder(tmp_path: Path) -> None:
     for made in (DirectoryTree(tmp_path), MemoryTree({BASE: b""})):
         with pytest.raises(RelspecError, match="RS240 bases: bases is a folder"):
             made.read("bases")
+
+
+def test_a_base_that_is_a_link_is_said_where_it_is_named(tmp_path: Path) -> None:
+    for path, content in company({"api": {"image": "a:1"}}, compose(), extends="../../../bases/recs.yaml").items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(written(content))
+    (tmp_path / "bases").mkdir()
+    (tmp_path / BASE).symlink_to("elsewhere.yaml")
+    (found,) = Compiler(DirectoryTree(tmp_path)).compile().diagnostics
+    assert (found.code, found.file, found.range is None) == ("RS241", RELEASE, False)
 
 
 @pytest.mark.parametrize("field", ["extends", "files"])

@@ -7,6 +7,7 @@ from time import perf_counter
 
 import pytest
 
+from relspec.credentials import masked
 from relspec.diagnostics import Diagnostic, Fix, Kind, Position, Range, Severity
 from relspec.reporters import text
 from relspec.reporters.excerpt import columns
@@ -182,6 +183,64 @@ def test_a_secret_is_not_shown_for_another_finding_either() -> None:
 
 
 # --- nothing steers what reads it
+
+
+HUNTER = "hunter2-S3cr3t"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"env: {{API_KEY: {HUNTER}, B: 1.10}}",
+        f"env: {{API_KEY: {{secret: '{HUNTER}'}}, B: 1.10}}",
+        f"env: {{B: 1.10, api-key: [{HUNTER}]}}",
+        f"env: {{B: 1.10, apiKey: {{value: {HUNTER}}}}}",
+        f"env: ['DB_PASSWORD={HUNTER}', x]",
+        f"args: ['--password={HUNTER}', x]",
+        f"args: [--api-key, {HUNTER}, x]",
+        f"env: [{{name: API_KEY, value: {HUNTER}}}]",
+        f"  x-api-key: !x {HUNTER}, and more",
+        f'  API_KEY: "{HUNTER}',
+        f"\tAPI_KEY: {HUNTER}",
+        f"image: user:{HUNTER}@ghcr.io/a/b:1",
+        f"url: postgres://user:{HUNTER}@db/x",
+    ],
+)
+def test_a_secret_is_not_shown_whatever_else_is_wrong_in_its_line(source: str) -> None:
+    lines = shown(diagnostic("RS104", line=1, column=1, end=len(source) + 1), source)
+    assert HUNTER not in "\n".join(lines)
+    assert "*" * len(HUNTER) in lines[1]
+
+
+def test_a_hidden_value_keeps_the_columns() -> None:
+    (line,) = masked([f"env: {{API_KEY: {HUNTER}, B: 1.10}}"])
+    assert line == f"env: {{API_KEY: {'*' * len(HUNTER)}, B: 1.10}}"
+
+
+def test_what_belongs_to_a_secret_is_hidden_with_it_line_by_line() -> None:
+    key = ["k: |", "  -----BEGIN RSA PRIVATE KEY-----", "  MIIE", "  -----END RSA PRIVATE KEY-----", "b: 1"]
+    assert masked(key) == ["k: |", f"  {'*' * 31}", "  ****", f"  {'*' * 29}", "b: 1"]
+    assert masked(["- API_KEY: |", "    ab", "", "  b: 1"]) == ["- API_KEY: *", "    **", "", "  b: 1"]
+    assert masked(["- name: API_KEY", "  value: ab"]) == ["- name: API_KEY", "  value: **"]
+    assert masked(["- --token", "- ab"]) == ["- --token", "- **"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "env: {API_KEY: {secret: shop/api-key}, B: 1.10}",
+        "env: {API_KEY: {environment: V}, B: 1.10}",
+        "  TOKEN_FILE: /run/token",
+        "  DB_PASSWORD: /run/secrets/db",
+        "  MAX_TOKENS: 4096",
+        "  automountServiceAccountToken: false",
+        "  imagePullSecret: registry",
+        "image: ghcr.io/a/b:1@sha256:0123",
+        "url: http://p:9090/x",
+    ],
+)
+def test_what_only_sounds_like_a_secret_is_shown(line: str) -> None:
+    assert masked([line]) == [line]
 
 
 def test_nothing_reaches_the_terminal_as_a_command() -> None:

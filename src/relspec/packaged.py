@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from relspec.diagnostics import RelspecError
+from relspec.diagnostics import Finding, Range, RelspecError, Where
 from relspec.tree import Tree
 
 ROOT = Path(__file__).parent
@@ -44,15 +44,30 @@ class TemplateSources:
         return self._known[name]
 
     def _find(self, name: str) -> str | None:
+        """The source, or None. Raises RelspecError: RS241 (a link), RS106, RS242, RS105."""
         path = name[2:] if name.startswith("//") else f"templates/{name}"
-        if self._tree.kind(path) == "file":
-            try:
-                return self._tree.read(path).decode("utf-8")
-            except (RelspecError, UnicodeDecodeError):
-                return None
+        try:
+            return self._tree.read(path).decode("utf-8")
+        except RelspecError as error:
+            # Only what is not there may be had elsewhere: anything else would be passed over without a word.
+            if error.findings[0].code != "RS240":
+                raise
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            message = f"{path} is not UTF-8: line {line} has the byte 0x{error.object[error.start]:02x}"
+            where = Where(path, range=Range(line, 1, line, 1))
+            raise RelspecError(Finding("RS105", message, where, "save it as UTF-8")) from error
         return None if name.startswith("//") else packaged_template(name)
 
     def file_of(self, name: str) -> str:
-        """How a message calls a template: its path in the repository, or in relspec itself."""
-        path = name[2:] if name.startswith("//") else f"templates/{name}"
-        return path if self._tree.kind(path) == "file" else f"relspec:templates/{name}"
+        """How a message calls a template: its path in the repository, or in relspec itself.
+
+        A path in the repository stays as it is: not every message about an output is about a template.
+        """
+        if name.startswith("//"):
+            return name[2:]
+        own = f"templates/{name}"
+        if self._tree.kind(own) != "missing":
+            return own
+        is_path = not is_packaged(name) and self._tree.kind(name) != "missing"
+        return name if is_path else f"relspec:{own}"

@@ -364,7 +364,7 @@ class Resolver:
                 Finding("RS212", f"a base lies outside {ENVIRONMENTS}/", where, "move it, for example to bases/")
             )
         kind = self.loader.tree.kind(base)
-        if kind == "missing":
+        if kind in ("missing", "link", "other"):
             raise RelspecError(absent(self.loader.tree, base, where))
         if kind == "folder":
             raise RelspecError(Finding("RS240", f"{base} is a folder", where, "name the file in it"))

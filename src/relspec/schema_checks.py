@@ -20,6 +20,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from relspec.diagnostics import Part, Path
+from relspec.schema_cost import TOO_MUCH, TOO_MUCH_HINT, unfolds_to_too_much
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, ValidationErrorKind, Validator
@@ -156,6 +157,8 @@ def _compose_checker() -> _Checker:
 def _user_checker(text: str) -> _Checker:
     """The checker of a schema given as JSON: a fleet checks thousands of releases against the same chart."""
     schema = json.loads(text)
+    if unfolds_to_too_much(schema):
+        raise UnusableSchemaError(f"the schema {TOO_MUCH}; {TOO_MUCH_HINT}")
     try:
         return _Checker(schema, _linear(schema), "the value")
     except ValueError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from relspec.credentials import masked
 from relspec.diagnostics import Diagnostic, Fix
 from relspec.fixes import fixed, with_fixes
 from relspec.reporters.text import printable
@@ -55,9 +56,9 @@ def fixed_files(tree: Tree, check: Check) -> Fixed:
 
 
 def show(tree: Tree, found: Fixed) -> None:
-    """Prints what would change as a unified diff."""
+    """Prints what would change as a unified diff; what may be a secret is hidden in it."""
     for path, data in sorted(found.files.items()):
-        before, after = (text.decode("utf-8-sig").splitlines() for text in (tree.read(path), data))
+        before, after = (masked(text.decode("utf-8-sig").splitlines()) for text in (tree.read(path), data))
         for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm=""):
             click.echo(printable(line))
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from relspec.credentials import holds_secret
 from relspec.diagnostics import Path
 from relspec.layers import merge
 from relspec.registry.interface import compare
@@ -32,7 +33,6 @@ from relspec.resolve import (
     ResolvedService,
     Secret,
 )
-from relspec.rules.services import holds_secret
 from relspec.spec.registry import ModelVersion
 from relspec.targets.application_routing import candidate_percent
 from relspec.targets.helm.values_context import image_parts

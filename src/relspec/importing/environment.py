@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from relspec.credentials import SECRET_NAME, SECRET_TEXT
 from relspec.importing.interpolation import Reference, literal, single, without_references
 from relspec.importing.taken import Context, Map, Taken, label, pairs, text_of
 from relspec.resolve import HostVariable
-from relspec.rules.services import SECRET_NAME, SECRET_TEXT
 from relspec.targets.compose.interpolation import default_fits
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from relspec.credentials import SECRET_NAME, SECRET_TEXT
 from relspec.importing.environment import env_file, environment
 from relspec.importing.health import health
 from relspec.importing.interpolation import Reference, filled, literal, mentions, parts
 from relspec.importing.ports import ports
 from relspec.importing.storage import tmpfs, volumes
 from relspec.importing.taken import Context, Map, Taken, duration, memory, pairs, text_of, together
-from relspec.rules.services import SECRET_NAME, SECRET_TEXT
 from relspec.spec.quantities import Cpu, Image, seconds
 from relspec.spec.service import LabelKey, LabelValue
 

@@ -130,7 +130,7 @@ class SessionCode(CodeGenerator):
         elif operand.op in ("in", "notin"):
             self.write("not " if operand.op == "notin" else "")
             self._call("session.contains", (left, operand.expr), frame)
-        elif isinstance(left, nodes.Const) or isinstance(operand.expr, nodes.Const):
+        elif _is_plain(left, operand.expr) or _is_plain(operand.expr, left):
             # The constant bounds what there is to compare.
             self.visit(left, frame)
             self.visit(operand, frame)
@@ -358,3 +358,10 @@ def load(environment: Environment, name: str, source: str, trace: bool) -> Templ
     if isinstance(code, RenderError):
         raise RenderError(code.code, code.message, code.hint, code.site)
     return environment.template_class.from_code(environment, code, {})
+
+
+def _is_plain(constant: nodes.Expr, other: nodes.Expr) -> bool:
+    """Whether a comparison with a constant needs no look at the other side: it can't be template text with holes."""
+    if not isinstance(constant, nodes.Const):
+        return False
+    return not isinstance(constant.value, str) or isinstance(other, nodes.Const | nodes.Getattr)

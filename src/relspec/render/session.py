@@ -128,6 +128,13 @@ def fail_on(absent: Any) -> NoReturn:
     raise AssertionError("an undefined value could be printed")
 
 
+def filled_in(text: str) -> None:
+    """Refuse template text with holes, which has placeholders where a reader sees values."""
+    if type(text) is Text and OPEN in text:
+        hint = "compare the value itself: {% set z = service.name %} instead of {% set z %}…{% endset %}"
+        raise RenderError("RS502", "template text with holes can't be compared or searched", hint)
+
+
 def holdable(value: Any) -> str:
     """The text of a Markup; every other kind that no hole can hold is refused."""
     if type(value) is Markup:
@@ -358,6 +365,7 @@ class Session:
             raise RenderError("RS510", f"{kind_name(item)} can't be in text", "search for text")
         self.weigh(item)
         if isinstance(container, str):
+            filled_in(container)
             self.charge(1, len(container))
         elif type(container) not in MAPS:
             self.weigh(container)
@@ -380,6 +388,7 @@ class Session:
         while waiting:
             current = waiting.pop()
             if isinstance(current, str):
+                filled_in(current)
                 self.charge(1 + len(current) // 1024, 0)
             elif isinstance(current, dict):
                 self.charge(1 + len(current), 0)

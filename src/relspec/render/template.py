@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import cache, lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -19,9 +19,9 @@ from relspec.render.code import SESSION, Sandbox, Sources, TemplateLoader, load
 from relspec.render.parse_back import HoleError, Plan, filled, plan_for, plan_of, texts_in
 from relspec.render.problem import RenderError, Site
 from relspec.render.rendered import Rendered
-from relspec.render.rendered_yaml import NotYamlError, spots
+from relspec.render.rendered_yaml import NotYamlError, Spot, spots
 from relspec.render.session import CLOSE, OPEN, Session, TextSession, as_text, bounded_range, too_much
-from relspec.render.trace import offset_of_line, site_of
+from relspec.render.trace import Sites, offset_of_line, sites_in
 
 STARTS = ("{{", "{%", "{#")
 """What tells a template from a plain string in a map with holes."""
@@ -68,7 +68,7 @@ class TemplateSet:
             session,
             prune,
             kept,
-            partial(self._literal_site, name, context, chunks),
+            self._literal_sites(name, context, chunks),
         )
 
     def render_text(self, name: str, context: Mapping[str, Any]) -> str:
@@ -118,20 +118,29 @@ class TemplateSet:
         try:
             return plan_of(chunks)
         except NotYamlError as error:
-            site = self._site(name, context, chunks, offset_of_line("".join(chunks), error.line))
-            raise RenderError("RS504", error.message, error.hint, site) from error
+            site = self._sites(name, context, chunks).at(offset_of_line("".join(chunks), error.line))
+            raise RenderError("RS504", error.message, error.hint, site or Site(name, 1)) from error
 
-    def _literal_site(
-        self, name: str, context: Mapping[str, Any], chunks: tuple[str, ...], document: int, path: Path
-    ) -> Site:
-        """The line of the template that the node at a path of the parsed text is written in."""
-        return self._site(name, context, chunks, spots("".join(chunks))[document].at(path).offset)
+    def _literal_sites(
+        self, name: str, context: Mapping[str, Any], chunks: tuple[str, ...]
+    ) -> Callable[[int, Path], Site]:
+        """A function for the line of the template that the node at a path of the parsed text is written in."""
 
-    def _site(self, name: str, context: Mapping[str, Any], chunks: tuple[str, ...], offset: int) -> Site:
-        """The line of a template that a piece of rendered text came from, by rendering it once more with marks."""
+        @cache  # a rule may ask for each of many thousands of nodes
+        def known() -> tuple[list[Spot], Sites]:
+            return spots("".join(chunks)), self._sites(name, context, chunks)
+
+        def literal_site(document: int, path: Path) -> Site:
+            nodes, sites = known()
+            return sites.at(nodes[document].at(path).offset) or Site(name, 1)
+
+        return literal_site
+
+    def _sites(self, name: str, context: Mapping[str, Any], chunks: tuple[str, ...]) -> Sites:
+        """The lines of templates that a rendered text came from, by rendering it once more with marks."""
         tracing = Sandbox(self._loader.tracing())
         marked = _run(tracing.get_template(name), context, Session(context, TRACE_ALLOWANCE))
-        return site_of(marked, "".join(chunks), offset) or Site(name, 1)
+        return sites_in(marked, "".join(chunks))
 
     def _reported(self, error: Exception, session: Session, name: str) -> RelspecError:
         """The error as a finding at its line of a template; what a read of the repository said stays as it is."""

@@ -10,6 +10,7 @@ from functools import cache, partial
 from itertools import groupby
 
 from relspec.catalogue import CATALOGUE
+from relspec.credentials import masked
 from relspec.diagnostics import Diagnostic, Fix, Range, Severity
 from relspec.reporters.excerpt import columns, cut, excerpt, last_line, lines_of, numbered, printable
 from relspec.reporters.results import Source, reached, secret_lines
@@ -41,7 +42,9 @@ def report(
     is none, leaves sentences on one line. `among` are all of the run, where `diagnostics` are only some: a line that one of
     them calls a secret is not shown for another.
     """
-    page = _Page(cache(lambda file: lines_of(source(file) or "")), secret_lines(among or diagnostics), colour, width)
+    hidden = secret_lines(among or diagnostics)
+    lines = cache(lambda file: lines_of(source(file) or ""))
+    page = _Page(lines, cache(lambda file: masked(lines(file))), hidden, colour, width)
     files = ("\n".join(map(_inert, lines)) for lines in page.files(diagnostics))
     return "\n\n".join(files) + "\n" if diagnostics else ""
 
@@ -80,6 +83,8 @@ class _Page:
 
     lines: Callable[[str], Sequence[str]]
     """The lines of a file; none where it can't be shown."""
+    masked: Callable[[str], Sequence[str]]
+    """The same with what may be a secret hidden: whatever is shown of a file comes from here."""
     hidden: frozenset[tuple[str, int]]
     colour: bool
     width: int | None
@@ -112,7 +117,7 @@ class _Page:
         if span is None or any((file, number) in self.hidden for number in range(span.line, last_line(span) + 1)):
             return []
         paint = partial(self._painted, code=f"{BOLD};{colour}")
-        return excerpt(self.lines(file), span, width=self.width, paint=paint)
+        return excerpt(self.masked(file), span, width=self.width, paint=paint)
 
     def _fix(self, fix: Fix) -> Iterator[str]:
         """The lines as they would read, which `--fix` writes."""
@@ -121,7 +126,7 @@ class _Page:
         if not lines or any((fix.file, number) in self.hidden for number in concerned):
             return
         yield from self._wrapped("      = fix:", f"{fix.title}, with: relspec check --fix", " " * 13)
-        for number, line in _fixed(lines, fix):
+        for number, line in _fixed(self.masked(fix.file), fix):
             start = fix.range.column - 1 if number == fix.range.line else 0
             yield self._painted(numbered(number, cut(line, start, self.width), "+"), GREEN)
 

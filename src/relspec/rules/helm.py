@@ -6,8 +6,9 @@ holes that gave them, and the chart, so the compiler calls it for each values fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from relspec.diagnostics import Finding, Part, Path, RelspecError, Severity, Where
@@ -34,6 +35,12 @@ from relspec.targets.helm.values import Problem, inexact_numbers, unread_values,
 
 PINNED = frozenset({"image", "model", "replicas", "strategy"})
 """Fields of a service that an override of values may not touch: a rollback depends on them."""
+
+MAX_UNREAD = 20
+"""Values that the chart never reads which are looked at one by one."""
+
+MAX_LEAVES = 50
+"""Scalars of such a value whose origins are looked up: each costs a walk through the render."""
 
 # -- of a release
 
@@ -282,19 +289,18 @@ def _needed(service: ResolvedService) -> tuple[tuple[str, ...], ...]:
 
 
 def _ignored_by_chart(
-    release: ResolvedRelease, draft: Draft, chart: Chart, unread: Iterable[str], named_at: Where
+    release: ResolvedRelease, draft: Draft, chart: Chart, unread: Sequence[str], named_at: Where
 ) -> Iterator[Finding]:
     """RS536: values that Helm drops, for the chart mentions them nowhere.
 
     A warning where the spec, or else the values template, wrote them; for all that is a default of the language, one
-    note at the chart.
+    note at the chart. Beyond `MAX_UNREAD` values, one finding counts the others.
     """
     values = draft.documents[0] if draft.documents else {}
     defaults = []
-    for key in unread:
-        origins = [origin_of(draft, 0, (key, *leaf)) for leaf in _scalars(values[key])]
-        written = next((origin for origin in origins if origin is not None and _is_written(release, origin)), None)
-        if written is None and any(origin is not None for origin in origins):
+    for key in unread[:MAX_UNREAD]:
+        written, is_default = _first_written(release, draft, key, values[key])
+        if is_default:
             defaults.append(key)
             continue
         place = release.where(written) if written is not None else where(draft, release, 0, (key,))
@@ -304,6 +310,20 @@ def _ignored_by_chart(
     if defaults:
         message = f"chart {chart.name} never reads {', '.join(defaults)}: only defaults are lost"
         yield Finding("RS536", message, named_at, "nothing to do", severity=Severity.NOTE)
+    if len(unread) > MAX_UNREAD:
+        message = f"chart {chart.name} never reads {len(unread) - MAX_UNREAD} values more, so they are lost"
+        yield Finding("RS536", message, named_at, f"see {draft.path}; leave out of the values what the chart ignores")
+
+
+def _first_written(release: ResolvedRelease, draft: Draft, key: str, value: Any) -> tuple[Path | None, bool]:
+    """What a layer of the spec wrote of a value, if anything; else whether it is a default of the language."""
+    is_default = False
+    for leaf in islice(_scalars(value), MAX_LEAVES):
+        origin = origin_of(draft, 0, (key, *leaf))
+        if origin is not None and _is_written(release, origin):
+            return origin, False
+        is_default = is_default or origin is not None
+    return None, is_default
 
 
 def _scalars(value: Any) -> Iterator[Path]:

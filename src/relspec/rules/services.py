@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from relspec.credentials import holds_secret, looks_secret, names_secret, option_with_secret
 from relspec.diagnostics import Finding, Path, Where
 from relspec.layers import FROM_A_LIST
 from relspec.resolve import ResolvedRelease, ResolvedService, Secret
@@ -14,7 +14,7 @@ from relspec.rules.finding import at_environment, at_service
 from relspec.rules.models import workloads
 from relspec.rules.strategies import runs_in_kubernetes
 from relspec.spec.quantities import seconds
-from relspec.spec.service import FileContent, FromHost, FromSecret, Overrides, Service
+from relspec.spec.service import FileContent, FromEnvironment, FromHost, FromSecret, Overrides, Service
 from relspec.targets.compose.companions import companion_name
 from relspec.targets.compose.interpolation import secret_variable
 from relspec.targets.rollouts.names import MAX_NAME, object_name
@@ -25,22 +25,6 @@ MADE_BY_COMPOSE = ("router", "candidate")
 
 SELECTORS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/instance", "rollouts-pod-template-hash"})
 """Labels in the selector of a Rollout or a Service: with another value no pod is found."""
-
-SECRET_NAME = re.compile(
-    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|CREDENTIALS?)$",
-    re.IGNORECASE,
-)
-"""Names of variables that hold a secret: TOKENIZER and MAX_TOKENS do not."""
-
-SECRET_TEXT = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bhf_[A-Za-z0-9]{30,}"
-    r"|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."
-    r"|[a-z][a-z0-9+.-]{1,30}://[^/\s:@]+:(?![${<*])[^/\s:@]+@"
-)
-"""Texts that are a secret wherever they stand: keys of well-known services, and passwords in addresses."""
-
-SIGNS = ("://", "PRIVATE KEY-----", "AKIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "hf_", "sk-", "xox", "eyJ")
-"""One of these is in each such text: looked for first, for most texts have none."""
 
 KEEP_OUTSIDE = "write {secret: NAME/KEY} and keep the secret outside Git; if it was committed, replace it"
 
@@ -256,7 +240,7 @@ def shutdown(release: ResolvedRelease, service: ResolvedService) -> Iterator[Fin
 def secrets(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
     """RS231: a secret that is written out. Its value is never repeated in a message."""
     for path, name, text in _written_out(service):
-        if holds_secret(name, text):
+        if holds_secret(name, text) or (name in ("command", "args") and option_with_secret(text)):
             yield at_service(service, "RS231", path, f"{name} holds a literal secret", KEEP_OUTSIDE)
     for file in service.files:
         if file.source is not None and secret_in_file(file.content):
@@ -268,20 +252,22 @@ def secrets_of_release(release: ResolvedRelease) -> Iterator[Finding]:
     for path, name, text in _texts_in(_dumped(release.overrides), ("overrides",)):
         if holds_secret(name, text):
             yield Finding("RS231", f"{name} holds a literal secret", release.where(path), KEEP_OUTSIDE)
+    readers = _readers(release) if release.environment.spec.variables else {}
     for name, value in (release.environment.spec.variables or {}).items():
-        if isinstance(value, str) and holds_secret(name, value):
+        if isinstance(value, str) and (holds_secret(name, value) or holds_secret(readers.get(name, ""), value)):
             message = f"{name} holds a literal secret"
             yield at_environment(release.environment, "RS231", ("variables", name), message, KEEP_OUTSIDE)
 
 
-def holds_secret(name: str, text: str) -> bool:
-    """Whether a text is a secret by what it is called (a path to one is none) or by how it looks."""
-    return (SECRET_NAME.search(name) is not None and text != "" and not text.startswith("/")) or looks_secret(text)
-
-
-def looks_secret(text: str) -> bool:
-    """Whether a text is a secret wherever it stands."""
-    return any(sign in text for sign in SIGNS) and SECRET_TEXT.search(text) is not None
+def _readers(release: ResolvedRelease) -> dict[str, str]:
+    """The variables of the environment that something called a secret reads, with what it is called."""
+    found: dict[str, str] = {}
+    for service in release.services.values():
+        for workload, _ in workloads(service):
+            for path, value in references(workload):
+                if isinstance(value, FromEnvironment) and names_secret(str(path[-1])):
+                    found.setdefault(value.environment, str(path[-1]))
+    return found
 
 
 @lru_cache(maxsize=4096)

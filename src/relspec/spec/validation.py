@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from relspec.credentials import has_login, looks_secret, names_secret
 from relspec.diagnostics import Finding, Part, Path, Remedy, Where
 from relspec.spec.quantities import DURATION, MEMORY
 
@@ -123,7 +124,7 @@ def _finding(
     kind: str = item["type"]
     context: Mapping[str, Any] = item.get("ctx") or {}
     message, _, hint = item["msg"].partition("\n")
-    message = message.replace("{value}", _quoted(str(item["input"])))
+    message = message.replace("{value}", _shown(path, str(item["input"])))
     hint = context.get("hint", hint)
     if kind == "extra_forbidden":
         return _unknown_key(path, item, model, locate)
@@ -336,6 +337,13 @@ def kind_of(value: Any) -> str:
     if isinstance(value, str):
         return "text"
     return "a list" if isinstance(value, list) else "a map"
+
+
+def _shown(path: Path, text: str) -> str:
+    """A refused value in quotes; `the value` where it may be a secret: what stands for a reference to one often is."""
+    fields = path[2:] if path[:1] == ("services",) else path  # a service may be called token
+    secret = any(isinstance(step, str) and names_secret(step) for step in fields)
+    return "the value" if secret or looks_secret(text) or has_login(text) else _quoted(text)
 
 
 def _quoted(text: str) -> str:

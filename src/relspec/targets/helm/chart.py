@@ -19,10 +19,11 @@ from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import Any
 
-from relspec.diagnostics import Finding, RelspecError, Severity, Where
+from relspec.diagnostics import Finding, Range, RelspecError, Severity, Where
+from relspec.schema_cost import TOO_MUCH, TOO_MUCH_HINT, unfolds_to_too_much
 from relspec.targets.helm.helm_yaml import HelmYamlError, as_number_of_json, read, text_of_float
 from relspec.targets.helm.version_range import parse_version
-from relspec.tree import DirectoryTree, MemoryTree, Tree, absent
+from relspec.tree import DirectoryTree, MemoryTree, Tree, absent, not_ours
 
 MAX_ARCHIVE = 16 * 1024 * 1024
 """Bytes that a packaged subchart may unpack to."""
@@ -160,13 +161,21 @@ def _load(tree: Tree, path: str, origin: Where | None, levels: int) -> Chart:
         path=path,
         name=name,
         version=version,
-        values=as_number_of_json(_map(tree, values, where)) if tree.kind(values) == "file" else {},
-        schema=_schema(tree, schema, where) if tree.kind(schema) == "file" else None,
+        values=as_number_of_json(_map(tree, values, where)) if _is_there(tree, values) else {},
+        schema=_schema(tree, schema, where) if _is_there(tree, schema) else None,
         dependencies=_dependencies(metadata, file, where),
         declares=metadata.get("dependencies") is not None,
         subcharts=_subcharts(tree, posixpath.join(path, "charts"), where, levels),
         reads=_values_read(tree, posixpath.join(path, "templates")),
     )
+
+
+def _is_there(tree: Tree, file: str) -> bool:
+    """Whether an optional file of a chart is there. Raises RelspecError RS241 for a link: Helm would follow it."""
+    kind = tree.kind(file)
+    if kind in ("link", "other"):
+        raise RelspecError(not_ours(file, kind, Where(file, range=Range(1, 1, 1, 1))))
+    return kind == "file"
 
 
 def _refused(where: Where, message: str, hint: str) -> RelspecError:
@@ -210,9 +219,11 @@ def _check_metadata(metadata: Mapping[str, Any], name: str, version: str, file: 
 def _schema(tree: Tree, file: str, where: Where) -> bytes:
     data = tree.read(file).removeprefix(b"\xef\xbb\xbf")
     try:
-        json.loads(data, parse_constant=_no_constant)
+        parsed = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _refused(where, f"{file} is not JSON: {error}", "correct the chart's schema") from error
+    if unfolds_to_too_much(parsed):
+        raise _refused(where, f"{file} {TOO_MUCH}", TOO_MUCH_HINT)
     return data
 
 
@@ -223,7 +234,7 @@ def _no_constant(text: str) -> Any:
 def _old_requirements(tree: Tree, path: str, where: Where) -> dict[str, Any]:
     """The dependencies of charts written for Helm 2, which lie in a file of their own and win."""
     file = posixpath.join(path, "requirements.yaml")
-    found = _map(tree, file, where) if tree.kind(file) == "file" else {}
+    found = _map(tree, file, where) if _is_there(tree, file) else {}
     return {key: value for key, value in found.items() if key == "dependencies"}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from relspec.credentials import has_login, looks_secret, masked, names_secret
 from relspec.diagnostics import Path
 from relspec.targets.helm.chart import Chart
 from relspec.targets.helm.coalescing import NotATableError, Values, coalesce_chart
@@ -20,6 +21,9 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 MAX_MESSAGE = 300
 """Characters of a schema's message that are passed on."""
+
+MAX_VALUE = 60
+"""Characters of a map or a list that a message shows, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,21 @@ def _said(error: Any) -> list[tuple[Path, str, bool]]:
     unexpected = getattr(error.kind, "unexpected", None)
     if isinstance(unexpected, list) and isinstance(error.instance, dict):
         return [((*path, key), f"{key} is not a value of this chart", False) for key in unexpected]
-    return [(path, _shortened(error.message), False)]
+    return [(path, _shortened(_without_value(error, path)), False)]
+
+
+def _without_value(error: Any, path: Path) -> str:
+    """The engine's words; without the value where that may be a secret, or is more than a few words."""
+    text = error.instance if isinstance(error.instance, str) else json.dumps(error.instance, default=str)
+    secret = any(isinstance(step, str) and names_secret(step) for step in path)
+    nested = isinstance(error.instance, dict | list) and bool(error.instance)
+    if secret or looks_secret(text) or has_login(text) or (nested and (len(text) > MAX_VALUE or _holds_secret(text))):
+        return f"the value breaks the schema's rule {error.schema_path[-1] if error.schema_path else 'false'}"
+    return str(error.message)
+
+
+def _holds_secret(text: str) -> bool:
+    return masked([text]) != [text]
 
 
 def _closest(error: Any) -> Any:
