@@ -11,7 +11,7 @@ from functools import cache
 
 from relspec import documents
 from relspec.catalogue import CATALOGUE
-from relspec.diagnostics import Diagnostic, Finding, Path, Position, Range, RelspecError, Severity, Where
+from relspec.diagnostics import Diagnostic, Finding, Path, Position, Range, RelspecError, Where
 
 Read = Callable[[str], bytes]
 START = Range(1, 1, 1, 1)
@@ -92,8 +92,3 @@ def _read(read: Read, file: str) -> bytes:
         return read(file)
     except RelspecError:
         return b""
-
-
-def is_error(diagnostic: Diagnostic) -> bool:
-    """Whether a diagnostic makes a verb fail."""
-    return diagnostic.severity is Severity.ERROR

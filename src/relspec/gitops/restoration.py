@@ -53,8 +53,9 @@ class Restored:
 class Restorations:
     """What a change from the commit `base` to `head` takes back.
 
-    `head` is a commit, or the commit below a work tree; `tree` are its files, `dirty` whether they differ from it. `files`
-    are the release.yaml of its releases by id, `changed` the ids of those that the change reaches.
+    `head` is a commit, or the commit below a work tree; `tree` are its files, `output` is the folder of its outputs, `dirty`
+    says whether the files differ from the commit. `files` are the release.yaml of its releases by id, `changed` the ids of
+    those that the change reaches.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Restorations:
         head: str | None,
         tree: Tree,
         *,
+        output: str,
         dirty: bool,
         files: Mapping[str, str],
         changed: Collection[str],
@@ -73,7 +75,7 @@ class Restorations:
         self.history = History(repository, base)
         self.base = repository.commit(base)
         self.before = repository.tree(base)
-        self._after = _merge(repository, base, head, tree, Compiler(tree, any_edition=True).output, dirty=dirty)
+        self._after = _merge(repository, base, head, tree, output, dirty=dirty)
         self._of: dict[str, Mapping[str, Restored]] = {}
         self._declared: dict[str, tuple[Declared, Declared] | None] = {}
         self._compiled: dict[tuple[str, str], CompiledRelease | None] = {}
@@ -149,6 +151,11 @@ class Restorations:
         except RelspecError:
             pass  # a shallow clone: what is beyond its boundary can't count
         return [state for state in found[1:] if state.declared is not None and not state.declared.broken]
+
+    @cached_property
+    def _base(self) -> Compiler:
+        """The compiler of the base: what several releases share is resolved once."""
+        return Compiler(self.before, any_edition=True, memory=self.history.memory)
 
     def _restorable(self, before: Declared) -> Restorable:
         try:
@@ -253,7 +260,10 @@ class Restorations:
             if where == "restored" and self._after is not None:
                 now = declare(self._after, release, self.history.memory, file)
                 tree = Overlaid(self.before, self._after, now.asked)
-            compiler = Compiler(tree, any_edition=True, memory=self.history.memory)
+            if tree is self.before:
+                compiler = self._base
+            else:
+                compiler = Compiler(tree, any_edition=True, memory=self.history.memory)
             name = release if where == "restored" else self.former(release)
             place = place_of(tree, compiler.loader, name, self.files.get(name, file))
             self._compiled[release, where] = compiler.release(place) if place is not None else None

@@ -171,6 +171,7 @@ class Review:
             self.base,
             self.commit,
             self.tree,
+            output=self._output,
             dirty=self._is_behind and self.dirty,
             files={name: place.file for name, place in places.items()},
             changed=self.releases,
