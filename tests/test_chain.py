@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,12 @@ def random_history(folder: Path, seed: int) -> Repository:
     return made
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Repository]:
+    """A random history by its seed, made once."""
+    return functools.cache(lambda seed: random_history(tmp_path_factory.mktemp("chain"), seed))
+
+
 def _change(path: Path, chance: random.Random, top: Path) -> None:
     """Something else at a path; what is in the way goes."""
     for folder in reversed(path.relative_to(top).parents):
@@ -61,15 +69,18 @@ def everything(tree: CommitTree) -> dict[str, tuple[str, str, str]]:
     return {path: (entry.kind, entry.id, entry.mode) for path, entry in tree.files()}
 
 
+@pytest.mark.parametrize("near", [0, 20, 1000], ids="near {}".format)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_an_earlier_tree_is_what_its_folders_hold(tmp_path: Path, seed: int) -> None:
-    made = random_history(tmp_path, seed)
-    git = Git(made.folder)
+def test_an_earlier_tree_is_what_its_folders_hold(made: Callable[[int], Repository], seed: int, near: int) -> None:
+    git = Git(made(seed).folder)
     head = git.head()
     assert head is not None
-    chain = Chain(git, head)
+    chain = Chain(git, head, near=near)
+    for asked in ((*NAMES, "nothing"), ("a/b", "b/a"), ("a/c", "topic", "ab"))[seed:]:
+        for index in range(0, COMMITS, 3):
+            chain.next_change(index, asked)
     index = 0
-    while chain.link(index + 1) is not None:
+    while chain.has(index + 1):
         real, found = chain.tree(index + 1), chain.before(index)
         assert everything(found) == everything(real), index
         for path in (*NAMES, "", "a/c/d/e", "nothing", "topic", "topic/10"):
@@ -88,19 +99,27 @@ def read(tree: CommitTree, path: str) -> bytes | str:
         return error.findings[0].code
 
 
-def test_the_next_change_is_found_without_looking_at_every_commit(tmp_path: Path) -> None:
-    made = random_history(tmp_path, 3)
-    git = Git(made.folder)
+@pytest.mark.parametrize("near", [0, 20, 1000], ids="near {}".format)
+@pytest.mark.parametrize("folder", ["", "a", "c c"])
+def test_the_next_change_is_found_without_looking_at_every_commit(
+    made: Callable[[int], Repository], near: int, folder: str
+) -> None:
+    """Also where the releases lie in a folder of the repository."""
+    root = made(3).folder / folder
+    root.mkdir(exist_ok=True)
+    git = Git(root)
     head = git.head()
     assert head is not None
-    log = list(git.log(head))
+    log = list(git.records(head))
     for asked in (("a",), ("a/c", "b"), ("nothing",), ("c c/\u00e9", "topic"), ("",)):
-        chain = Chain(git, head)
+        chain = Chain(git, head, near=near)
         for start in range(0, len(log), 7):
             wanted = next(
                 (at for at in range(start, len(log)) if touches(log[at][1] or (), frozenset(asked))), len(log)
             )
             assert chain.next_change(start, asked) == wanted, (asked, start)
+            assert any(chain.touched(start, path) for path in asked) == (wanted == start), (asked, start)
+            assert set(chain.changed(start)) == set(log[start][1] or ()), start
 
 
 def test_a_benchmark_repository_is_one_that_relspec_would_have_made(tmp_path: Path) -> None:

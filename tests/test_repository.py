@@ -72,6 +72,11 @@ def everything_in(folder: Path) -> list[tuple[str, bytes, float]]:
 # --- trees and commits as Git has them
 
 
+def log_of(reader: Repository, name: str) -> list[tuple[str, tuple[str, ...] | None]]:
+    """The commits of the log, with the paths that they changed."""
+    return [(commit, None if records is None else tuple(records)) for commit, records in reader.records(name)]
+
+
 def test_a_tree_is_what_git_lists(tmp_path: Path) -> None:
     files = {f"{name}/{name}": f"{name}\n" for name in NAMES}
     made = repository(tmp_path, {**files, "x/y/z": "deep\n", "x.y": "", "x-y": ""})
@@ -89,7 +94,7 @@ def test_a_name_that_is_no_text_is_read_all_the_same(tmp_path: Path) -> None:
     made.commit()
     reader = Repository(tmp_path)
     assert reader.tree("HEAD").read(name) == b"1\n"
-    assert [paths for _, paths in reader.log(reader.resolve("HEAD"))] == [(name,), ()]
+    assert [paths for _, paths in log_of(reader, reader.resolve("HEAD"))] == [(name,), ()]
 
 
 def test_links_submodules_and_pointers_are_refused(tmp_path: Path) -> None:
@@ -117,7 +122,7 @@ def test_the_log_is_what_git_says_of_each_commit(tmp_path: Path) -> None:
     made.git("merge", "-q", "--no-ff", "-m", "merge", "side")
     reader = Repository(tmp_path)
     head = reader.resolve("HEAD")
-    log = list(reader.log(head))
+    log = log_of(reader, head)
     assert [name for name, _ in log] == made.git("rev-list", "--first-parent", "HEAD").split()
     assert [paths for _, paths in log] == [(":c", "new\nline"), (), ("a", "moved"), ("a", "b")]
     assert [commit.id for commit in reader.first_parents(head)] == [name for name, _ in log]
@@ -403,7 +408,7 @@ def test_a_folder_inside_a_larger_repository(tmp_path: Path) -> None:
     assert reader.prefix == f"{folder}/"
     assert reader.tree("HEAD^").read("a") == b"2\n"
     assert [path for path, _ in reader.tree("HEAD").files()] == ["b"]
-    assert [paths for _, paths in reader.log(reader.resolve("HEAD"))] == [("a", "b"), ("a",), ("a",)]
+    assert [paths for _, paths in log_of(reader, reader.resolve("HEAD"))] == [("a", "b"), ("a",), ("a",)]
     assert reader.changed("HEAD~2", "HEAD") == ("a", "b")
     assert reader.tracked("*") == ("b",)
     (tmp_path / "none").mkdir()
@@ -437,7 +442,7 @@ def test_a_repository_by_sha256(tmp_path: Path) -> None:
     head = reader.resolve("HEAD")
     assert len(head) == 64
     assert reader.tree(head).read("in/a") == b"2\n"
-    assert [paths for _, paths in reader.log(head)] == [("in/a",), ("in/a",)]
+    assert [paths for _, paths in log_of(reader, head)] == [("in/a",), ("in/a",)]
     assert predict(reader, head, head).tree == made.git("rev-parse", "HEAD^^{tree}")
 
 
@@ -495,7 +500,7 @@ def test_a_shallow_boundary_is_never_a_root(tmp_path: Path) -> None:
     assert code(lambda: reader.parent(parent)) == "RS630"
     assert code(lambda: reader.resolve("HEAD~2")) == "RS630"
     assert code(lambda: predict(reader, parent.id, head)) == "RS630"
-    assert [paths for _, paths in reader.log(head)] == [("a",), None]
+    assert [paths for _, paths in log_of(reader, head)] == [("a",), None]
     assert [commit.id for commit in reader.first_parents(head)] == [head, parent.id]
     whole = Repository(made.folder)
     assert whole.parent(whole.commit(whole.resolve("HEAD~2"))) is None
@@ -536,7 +541,7 @@ def test_a_blob_that_was_not_fetched_is_named_and_not_fetched(tmp_path: Path) ->
         predict(reader, reader.resolve("HEAD^"), reader.resolve("HEAD"))
     (finding,) = caught.value.findings
     assert (finding.code, finding.where.file) == ("RS631", "in/a")
-    assert [paths for _, paths in reader.log(reader.resolve("HEAD"))] == [("in/a",)] * 3
+    assert [paths for _, paths in log_of(reader, reader.resolve("HEAD"))] == [("in/a",)] * 3
     assert everything_in(copy.folder) == before
 
 
@@ -550,7 +555,7 @@ def test_a_tree_that_was_not_fetched_is_no_end_of_history(tmp_path: Path) -> Non
     reader = Repository(copy.folder)
     head = reader.resolve("HEAD")
     assert code(lambda: reader.tree("HEAD^")) == "RS631"
-    assert code(lambda: list(reader.log(head))) == "RS631"
+    assert code(lambda: list(reader.records(head))) == "RS631"
     assert code(lambda: reader.changed(head, f"{head}^")) == "RS631"
     assert code(lambda: predict(reader, reader.resolve("HEAD^"), head)) == "RS631"
     assert len(reader.first_parents(head)) == 3
@@ -562,7 +567,7 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
     before = everything_in(tmp_path)
     reader = Repository(tmp_path)
     head = reader.resolve("HEAD")
-    list(reader.log(head))
+    list(reader.records(head))
     predict(reader, head, head)
     reader.git("hash-object", "-w", "--stdin", data=b"new")
     reader.tracked("*")

@@ -46,7 +46,7 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
 
     session = Session(directory)
     repository = Repository(session.root)
-    history = History(repository, repository.resolve("HEAD"))
+    history = History(repository, repository.resolve("HEAD"), many=not releases)
     newest = history.chain.newest
     compiler = Compiler(newest, any_edition=True, memory=history.memory)
     newest.load("environments", compiler.output, files=lambda name: name in ("release.yaml", "environment.yaml"))

@@ -1,22 +1,34 @@
 """The first-parent chain of a commit, and what each of its commits changed.
 
-One `git log` says it for every path, with the blobs before and after. So the next commit that concerns a release is
-found in an index, and the files of a commit are those of the head with what came later taken back: no folder is read
-again, which matters where one of them holds ten thousand releases.
+Near the head one `git log` says it for every path, with the blobs before and after. So the next commit that concerns a
+release is found in an index, and the files of a commit are those of the head with what came later taken back: no folder
+is read again, which matters where one of them holds ten thousand releases. Further back, where few paths are asked for,
+only their ids are followed (`path_ids`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 
 from relspec.gitops.commit_tree import KINDS, CommitTree, Entry, Folder
+from relspec.gitops.path_ids import PathIds
 from relspec.gitops.repository import Commit, Repository
 from relspec.tree import EntryKind
 
 READ_AT_ONCE = 512
 """Commits, or contents of one file, that are read ahead at most: the walk may end before it comes to them."""
+
+NEAR = 64
+"""Commits that are always read from the log."""
+
+STEP = 4
+"""How many times as many commits the ids of paths are read for, when a walk goes on past those that are known."""
+
+MANY = 128
+"""Paths from which on the log is the cheaper way to all of them."""
 
 ABSENT = b"000000"
 """The mode of what was not there."""
@@ -26,46 +38,139 @@ Records = Mapping[str, bytes]
 
 
 class Chain:
-    """Commits by their distance from the head. The log is read as far as somebody asks, and once."""
+    """Commits by their distance from the head. The log is read as far as somebody asks, and once.
 
-    def __init__(self, repository: Repository, head: str) -> None:
+    `many`: whether many releases will be asked for, so that the log pays all the way. `near`: the commits for which it
+    pays anyway.
+    """
+
+    def __init__(self, repository: Repository, head: str, *, many: bool = False, near: int = NEAR) -> None:
         self.repository = repository
         self.head = head
         self._links: list[tuple[str, Records | None]] = []
-        self._distances: dict[str, int] = {}
         self._touched: dict[str, list[int]] = {}
         """By file, and by each folder above it, the distances of the commits that changed it."""
         self._log = repository.records(head)
+        self._asked: set[str] = set()
+        self._many = many
+        self._near = near
+        self._horizon = 0
+        """How far the ids of paths were read."""
+        self.entries: dict[tuple[str, str], Entry] = {}
+        """By path and id what was found there: a mode stands in the folder alone, and that may be large."""
 
-    def link(self, index: int) -> tuple[str, Records | None] | None:
-        """The commit at a distance from the head and what it changed (None at a shallow boundary); None past the end."""
-        while len(self._links) <= index and self._grow():
-            pass
-        return self._links[index] if index < len(self._links) else None
+    # --- the commits
+
+    @cached_property
+    def _names(self) -> tuple[list[str], list[str], list[int]]:
+        """Ids, trees and committer times."""
+        lines = [line.split() for line in self.repository.first_parent_lines(self.head)]
+        return [line[0] for line in lines], [line[1] for line in lines], [int(line[2]) for line in lines]
+
+    @cached_property
+    def _distances(self) -> Mapping[str, int]:
+        return {name: distance for distance, name in enumerate(self._names[0])}
+
+    @cached_property
+    def times(self) -> Mapping[str, int]:
+        """When each commit came to be what is declared, unix seconds: the running maximum of committer times.
+
+        Committer times go backwards after a rebase or on a machine whose clock was wrong.
+        """
+        times: dict[str, int] = {}
+        latest = 0
+        for name, seconds in zip(reversed(self._names[0]), reversed(self._names[2]), strict=True):
+            latest = max(latest, seconds)
+            times[name] = latest
+        return times
 
     def distance(self, commit: str) -> int | None:
         """How far a commit of the chain lies from the head; None for one that is not on it."""
-        while commit not in self._distances and self._grow():
-            pass
         return self._distances.get(commit)
+
+    def has(self, index: int) -> bool:
+        """Whether there is a commit at a distance from the head."""
+        return index < len(self._links) or index < len(self._names[0])
+
+    def name(self, index: int) -> str:
+        """The id of the commit at a distance from the head. Raises IndexError past the end."""
+        return self._links[index][0] if index < len(self._links) else self._names[0][index]
+
+    def commit(self, index: int) -> Commit:
+        """The commit at a distance from the head. Raises IndexError past the end."""
+        name = self.name(index)
+        if not self.repository.has_read(name):
+            self.repository.read_commits([name, *map(self.name, self._ahead(index))])
+        return self.repository.commit(name)
+
+    def _ahead(self, index: int) -> Collection[int]:
+        """The distances at which a walk that came so far will probably ask for commits: what changed, and its parents."""
+        most = min(READ_AT_ONCE, index)
+        if index < len(self._links):
+            return range(index, min(index + most, len(self._links)))
+        paths = [path for path in self._asked if self.ids.knows(path, index)]
+        starts = {start for path in paths for start, _ in islice(self.ids.from_here(path, index, most), 1, None)}
+        return {each for start in sorted(starts)[:most] for each in (start - 1, start)}
+
+    def is_boundary(self, index: int) -> bool:
+        """Whether nobody fetched what the commit at a distance changed."""
+        return self.name(index) in self.repository.shallow
 
     @property
-    def known(self) -> list[str]:
+    def logged(self) -> list[str]:
         """The ids of the commits that the log was read up to, newest first."""
-        return list(self._distances)
+        return [name for name, _ in self._links]
 
-    def known_distance(self, commit: str) -> int | None:
-        """The same, as far as the log was read."""
-        return self._distances.get(commit)
+    # --- what they changed
+
+    def changed(self, index: int) -> tuple[str, ...]:
+        """The paths that the commit at a distance changed; nothing at a shallow boundary."""
+        if index < len(self._links):
+            return tuple(self._links[index][1] or ())
+        if self.is_boundary(index):
+            return ()
+        if not self.has(index + 1):
+            return tuple(path for path, _ in self.tree(index).files())
+        return self.repository.changed(self.name(index + 1), self.name(index))
+
+    def touched(self, index: int, path: str) -> bool:
+        """Whether the commit at a distance changed a path that was asked for, or something below it."""
+        if index < len(self._links):
+            return self._next_logged(path, index) == index
+        self.ids.read((path,), index + 2)
+        return self._next_id(path, index) == index
+
+    def next_change(self, index: int, asked: Collection[str], most: int | None = None) -> int:
+        """The distance, from `index` on, of the newest commit that changed one of the paths, or something below one.
+
+        A shallow boundary counts: nobody knows what it changed. Past the end where there is none; past `most` where nobody
+        has to look further.
+        """
+        self._asked.update(asked)
+        self._many = self._many or len(self._asked) > MANY
+        while True:
+            found = min((at for path in asked if (at := self._next_logged(path, index)) is not None), default=None)
+            if found is not None:
+                return found
+            before = len(self._links)
+            if most is not None and before > most:
+                return before
+            if before >= self._near and not self._many:
+                return self._next_by_ids(max(index, before), asked, most)
+            for _ in range(max(READ_AT_ONCE, before) if self._many else self._near):
+                if not self._grow():
+                    break
+            if len(self._links) == before:
+                open_end = before > index and self._links[-1][1] is None
+                return before - 1 if open_end else max(before, index)
 
     def _grow(self) -> bool:
-        """Reads one commit more; False where there is none."""
+        """Reads one commit more of the log; False where there is none."""
         link = next(self._log, None)
         if link is None:
             return False
         index = len(self._links)
         self._links.append(link)
-        self._distances[link[0]] = index
         for path in link[1] or ():
             name = path
             while True:
@@ -78,45 +183,48 @@ class Chain:
                 name = name.rpartition("/")[0]
         return True
 
-    def next_change(self, index: int, asked: Collection[str], most: int | None = None) -> int:
-        """The distance, from `index` on, of the newest commit that changed one of the paths, or something below one.
-
-        A shallow boundary counts: nobody knows what it changed. Past the end where there is none; past `most` where nobody
-        has to look further.
-        """
-        while True:
-            found = min((at for path in asked if (at := self._next(path, index)) is not None), default=None)
-            if found is not None:
-                return found
-            before = len(self._links)
-            if most is not None and before > most:
-                return before
-            for _ in range(max(READ_AT_ONCE, before)):
-                if not self._grow():
-                    break
-            if len(self._links) == before:
-                open_end = before > index and self._links[-1][1] is None
-                return before - 1 if open_end else max(before, index)
-
-    def _next(self, path: str, index: int) -> int | None:
+    def _next_logged(self, path: str, index: int) -> int | None:
         touched = self._touched.get(path)
         if touched is None or touched[-1] < index:
             return None
         return touched[bisect_left(touched, index)]
 
-    def commit(self, index: int) -> Commit:
-        """The commit at a distance from the head. Raises IndexError past the end."""
-        if self.link(index) is None:
-            raise IndexError(index)
-        name = self._links[index][0]
-        if not self.repository.has_read(name):
-            ahead = self._links[index : index + min(READ_AT_ONCE, index + 1)]
-            self.repository.read_commits([each for each, _ in ahead])
-        return self.repository.commit(name)
+    # --- by the ids of paths
+
+    @cached_property
+    def ids(self) -> PathIds:
+        """The objects at paths, by the distance of the commit."""
+        return self.repository.path_ids(self._names[1])
+
+    def _next_by_ids(self, index: int, asked: Collection[str], most: int | None) -> int:
+        count = len(self._names[0])
+        while True:
+            if self._horizon > index:
+                self.ids.read(asked, self._horizon)
+                found = min((at for path in asked if (at := self._next_id(path, index)) is not None), default=None)
+                if found is not None:
+                    return found
+                if most is not None and self._horizon > most:
+                    return self._horizon
+            if self._horizon == count:
+                break
+            self._horizon = min(count, STEP * max(NEAR, self._horizon))
+        open_end = count > index and self.is_boundary(count - 1)
+        return count - 1 if open_end else max(count, index)
+
+    def _next_id(self, path: str, index: int) -> int | None:
+        """The same of one path, as far as its ids were read. A root changes all that it has."""
+        found = self.ids.next_change(path, index)
+        last = len(self._names[0]) - 1
+        if found is None and index <= last and self.ids.knows(path, last) and not self.is_boundary(last):
+            return last if self.ids.at(path, last) else None
+        return found
+
+    # --- trees
 
     def tree(self, index: int) -> CommitTree:
-        """The files of the commit at a distance."""
-        return self.repository.tree_of(self.commit(index).tree)
+        """The files of the commit at a distance, read from its folders."""
+        return self.repository.tree_of(self.commit(index).tree, kept=False)
 
     @cached_property
     def newest(self) -> CommitTree:
@@ -124,17 +232,25 @@ class Chain:
         return self.repository.tree_of(self.repository.commit(self.head).tree)
 
     def before(self, index: int) -> CommitTree:
-        """The files of the first parent of the commit at a distance, without reading any folder that changed since."""
-        return EarlierTree(self, index)
+        """The files of the first parent of the commit at a distance, without reading any large folder that changed since.
+
+        Before a root there are none.
+        """
+        if index < len(self._links):
+            return EarlierTree(self, index)
+        return TreeOfIds(self, index + 1) if self.has(index + 1) else CommitTree(self.repository.store, "")
 
     def at(self, index: int) -> CommitTree:
         """The files of the commit at a distance, in the same way."""
-        return EarlierTree(self, index - 1) if index else self.newest
+        return self.before(index - 1) if index else self.newest
+
+    def record(self, index: int, path: str) -> bytes | None:
+        """What the log says of a path in the commit at a distance; None where that did not change it."""
+        return (self._links[index][1] or {}).get(path)
 
     def blobs_before(self, index: int) -> list[str]:
-        """The ids of the files that the commit at a distance changed or removed, as they were before; of a root none."""
-        link = self.link(index)
-        records = ((link[1] if link is not None else None) or {}).values()
+        """The ids of the files that a commit of the log changed or removed, as they were before; of a root none."""
+        records = ((self._links[index][1] if index < len(self._links) else None) or {}).values()
         return [_blob(record) for record in records if KINDS.get(_mode(record)) == "file"]
 
     def changed_below(self, folder: str, index: int) -> set[str]:
@@ -155,6 +271,72 @@ class Chain:
             return None
         position = bisect_right(touched, index) - 1
         return (position, touched) if position >= 0 else None
+
+
+class TreeOfIds(CommitTree):
+    """The files of the commit at a distance: what the ids of paths lead to, and the folders of the commit for the rest."""
+
+    def __init__(self, chain: Chain, index: int) -> None:
+        self._chain = chain
+        self._index = index
+        self._store = chain.repository.store
+        self._known = {}
+
+    def __repr__(self) -> str:
+        return f"TreeOfIds({self._index})"
+
+    @cached_property
+    def _real(self) -> CommitTree:
+        return self._chain.tree(self._index)
+
+    @cached_property
+    def id(self) -> str:  # type: ignore[override]  # of a commit it is known at once, here when somebody asks
+        """The tree object."""
+        return self._real.id
+
+    def _folder(self, path: str) -> Folder | None:
+        if path not in self._known:
+            self._known[path] = self._read(path)
+        return self._known[path]
+
+    def _read(self, path: str) -> Folder | None:
+        ids = self._chain.ids
+        if path and ids.knows(path, self._index):
+            name = ids.at(path, self._index)
+            return self._object(path, name) if name else None
+        if any(ids.knows(each, self._index) for each in _folders_above(path)):
+            return self._below(path)
+        return self._real.folder(path)
+
+    def _object(self, path: str, name: str) -> Folder | None:
+        """The folder with an id, None for a file: with it is read what lies there in the commits that the walk comes to."""
+        if not self._store.has_read(name):
+            ahead = self._chain.ids.from_here(path, self._index, min(READ_AT_ONCE, self._index))
+            self._store.read_any((name, *(each for _, each in ahead if each)))
+        return self._store.known(name)
+
+    def _below(self, path: str) -> Folder | None:
+        folder, _, name = path.rpartition("/")
+        entry = (self._folder(folder) or {}).get(name)
+        return self._store.folder(entry.id, path) if entry is not None and entry.kind == "folder" else None
+
+    def entry(self, path: str) -> Entry | None:
+        ids = self._chain.ids
+        if not path or not ids.knows(path, self._index):
+            return super().entry(path)
+        name = ids.at(path, self._index)
+        if not name:
+            return None
+        known = self._chain.entries.get((path, name))
+        if known is None:
+            folder = self._object(path, name)
+            known = Entry("folder", name, "40000") if folder is not None else super().entry(path)
+            if known is not None:
+                self._chain.entries[path, name] = known
+        return known
+
+    def load(self, *folders: str, files: Callable[[str], bool] = lambda _: False) -> None:
+        self._real.load(*folders, files=files)
 
 
 class EarlierTree(CommitTree):
@@ -182,10 +364,7 @@ class EarlierTree(CommitTree):
     def _record(self, path: str) -> bytes | None:
         """The record of the oldest change of a file since then: what was there before it."""
         found = self._chain.latest_touch(path, self._index)
-        if found is None:
-            return None
-        link = self._chain.link(found[1][found[0]])
-        return ((link[1] if link is not None else None) or {}).get(path)
+        return self._chain.record(found[1][found[0]], path) if found is not None else None
 
     def _file(self, path: str) -> Entry | None:
         """What lay at a path that is in a record, if it was no folder."""
@@ -245,14 +424,18 @@ class EarlierTree(CommitTree):
         position, touched = found
         names = []
         for index in touched[position : position + min(READ_AT_ONCE, position + 1)]:
-            link = self._chain.link(index)
-            record = ((link[1] if link is not None else None) or {}).get(path)
+            record = self._chain.record(index, path)
             if record is not None and KINDS.get(_mode(record)) == "file":
                 names.append(_blob(record))
         return names
 
     def load(self, *folders: str, files: Callable[[str], bool] = lambda _: False) -> None:
         self._real.load(*folders, files=files)
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _lies_in(path: str, folder: str) -> bool:

@@ -49,6 +49,19 @@ class ObjectStore:
             known = self._folders[name] = self._parsed(self.objects.read(name), path)
         return known
 
+    def read_any(self, names: Iterable[str]) -> None:
+        """Reads files and folders by their ids, all at once, as far as this clone has them."""
+        unread = [name for name in dict.fromkeys(names) if name not in self._blobs and name not in self._folders]
+        for name, answer in zip(unread, self.objects.read_all(unread), strict=True):
+            if answer is not None and answer[0] == "blob":
+                self._keep(name, answer[1])
+            elif answer is not None and answer[0] == "tree":
+                self._folders[name] = self._parsed(answer, "")
+
+    def known(self, name: str) -> Folder | None:
+        """A folder that was read."""
+        return self._folders.get(name)
+
     def blob(self, name: str, path: str) -> bytes:
         """The bytes of a file. Raises RelspecError RS631 where this clone does not have it."""
         known = self._blobs.get(name)
@@ -60,8 +73,8 @@ class ObjectStore:
         return known
 
     def has_read(self, name: str) -> bool:
-        """Whether `blob` answers without asking Git."""
-        return name in self._blobs
+        """Whether `blob`, or `folder`, answers without asking Git."""
+        return name in self._blobs or name in self._folders
 
     def read_blobs(self, names: Iterable[str]) -> None:
         """Reads files by their ids, all at once; one that this clone does not have is left to `blob` to report."""

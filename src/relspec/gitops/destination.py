@@ -317,17 +317,17 @@ class _Past:
         """Raises RelspecError RS616 where the release is only called otherwise now: it would run twice."""
         gone = self.state(0) if self.now is None else None
         index = self.history.chain.distance(gone.first.id) if gone is not None else None
-        link = self.history.link(index) if index is not None else None
-        if gone is None or index is None or link is None:
+        if gone is None or index is None:
             return
+        changed = self.history.chain.changed(index)
         before, after = self.history.chain.before(index), self.history.tree(gone.first.id)
         memory, head = self.history.memory, self.history.tree(self.history.head)
-        for path in link[1] or ():
+        for path in changed:
             if posixpath.basename(path) != RELEASE_FILE or head.kind(path) != "file":
                 continue
             place = release_at(after, Loader(after, memory), path)
             current = declare(after, place.id, memory, path) if place is not None else None
-            former = renamed(current, before, after, link[1] or (), memory) if current is not None else None
+            former = renamed(current, before, after, changed, memory) if current is not None else None
             if place is None or former is None or former.place.id != self.place.id:
                 continue
             message = f"{self.place.id} was renamed to {place.id} in {gone.first.short}"

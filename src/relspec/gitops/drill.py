@@ -152,7 +152,7 @@ def _read_ahead(history: History, places: Sequence[Place]) -> None:
     chain, store = history.chain, history.repository.store
     indexes = {chain.next_change(0, (place.file,)) for place in places}
     try:
-        history.repository.read_commits(chain.known)
+        history.repository.read_commits(chain.logged)
     except RelspecError:
         return  # whoever needs one will say which is missing
     store.read_blobs(blob for index in sorted(indexes) for blob in chain.blobs_before(index))

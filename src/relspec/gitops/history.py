@@ -675,14 +675,16 @@ def _through(history: History, before: _Point | None, after: _Point) -> Iterator
     old = before.state.declared if before is not None else None
     new = after.state.declared
     index = history.chain.distance(after.state.first.id)
-    link = history.chain.link(index) if index is not None else None
-    if old is None or new is None or index is None or link is None or link[1] is None:
+    if old is None or new is None or index is None:
         return
     asked = old.asked | new.asked
-    moved = [path for path in link[1] if path in asked or any(path.startswith(f"{each}/") for each in asked)]
     folders = {place.file.rpartition("/")[0] for place in (old.place, new.place)}
-    if any(path.startswith(f"{folder}/") for path in moved for folder in folders):
+    if any(
+        history.chain.touched(index, path) for path in asked if path.startswith(tuple(f"{each}/" for each in folders))
+    ):
         return
+    changed = history.chain.changed(index)
+    moved = [path for path in changed if path in asked or any(path.startswith(f"{each}/") for each in asked)]
     earlier, later = (
         Loader(history.chain.before(index), history.memory),
         Loader(history.chain.at(index), history.memory),
@@ -756,11 +758,10 @@ def _environment_rows(history: History, states: Sequence[State]) -> Iterator[Row
             known = surroundings(history.chain.at(begin), declared.place.environment, helm, history.memory)
         index = history.chain.next_change(begin, known.asked)
         while index <= end:
-            link = history.chain.link(index)
-            if link is None or link[1] is None or not history.chain.commit(index).parents:
+            if history.chain.is_boundary(index) or not history.chain.commit(index).parents:
                 break
             below = surroundings(history.chain.before(index), known.environment, helm, history.memory)
-            words = difference(below, known, link[1])
+            words = difference(below, known, history.chain.changed(index))
             if words:
                 commit = history.chain.commit(index)
                 time = history.time(commit.id)

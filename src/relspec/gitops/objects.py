@@ -24,6 +24,9 @@ ObjectKind = Literal["commit", "tree", "blob", "tag"]
 PIPELINED = 256
 """Objects that are asked for before the first answer is read: well below what a pipe holds, so nobody waits for the other."""
 
+SHARED = 2000
+"""Questions about names in folders from which on two processes answer."""
+
 KEPT = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 """What Git gets of the caller's environment: where programs lie, and nothing that steers them."""
 
@@ -136,6 +139,37 @@ class Objects:
             process.kill()
             cast("IO[bytes]", process.stdout).close()
             process.wait()
+
+    def inside(self, asked: Iterable[tuple[str, str | None]]) -> list[str]:
+        """The id of what lies in a folder under a name, for many pairs of a tree object's id and a name: empty for nothing.
+
+        Without a name: the tree object's own id, where this clone has it. Large folders are unpacked for this, so a long
+        list is shared between two processes.
+        """
+        pairs = list(asked)
+        plain = [pair for pair in pairs if "\n" not in (pair[1] or "")]
+        lines = [tree if name is None else f"{tree}:{name}" for tree, name in plain]
+        found = dict(zip(plain, self._shared(lines) if len(lines) > SHARED else self._names(lines), strict=True))
+        return [found[pair] if pair in found else self._name(pair) for pair in pairs]
+
+    def _shared(self, lines: Sequence[str]) -> list[str]:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms that short lists don't need
+
+        half = len(lines) // 2
+        with ThreadPoolExecutor(2) as pool:
+            return [answer for part in pool.map(self._names, (lines[:half], lines[half:])) for answer in part]
+
+    def _names(self, lines: Sequence[str]) -> list[str]:
+        if not lines:
+            return []
+        data = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+        answers = self.git("cat-file", "--batch-check=%(objectname)", data=data).split(b"\n")[:-1]
+        return ["" if b" " in answer else answer.decode("ascii") for answer in answers]
+
+    def _name(self, pair: tuple[str, str | None]) -> str:
+        """The same where the name is no line."""
+        words = f"{pair[0]}:{pair[1]}"
+        return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", words, check=False).decode().strip()
 
     # --- objects by id
 

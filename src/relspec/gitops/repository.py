@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,6 +18,7 @@ from pathlib import Path
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.commit_tree import CommitTree, ObjectStore, missing
 from relspec.gitops.objects import MERGE_SETTINGS, GitFailedError, Objects, environment
+from relspec.gitops.path_ids import PathIds
 from relspec.workspace import ROOT_FILES
 
 DEEPEN = "git fetch --deepen=200"
@@ -291,9 +292,9 @@ class Repository:
         """The files of a revision, below `root`. Raises RelspecError as `resolve` does."""
         return self.tree_of(self.commit(self.resolve(revision)).tree)
 
-    def tree_of(self, tree: str) -> CommitTree:
-        """The files of a tree object of the top, below `root`."""
-        if tree in self._trees:
+    def tree_of(self, tree: str, *, kept: bool = True) -> CommitTree:
+        """The files of a tree object of the top, below `root`; `kept`: or what `keep_tree` gave for them."""
+        if kept and tree in self._trees:
             return self._trees[tree]
         for part in self.prefix.split("/")[:-1]:
             entry = self.store.folder(tree).get(part)
@@ -331,17 +332,31 @@ class Repository:
                 raise missing(f"commit {each[:9]}")
             self._commits[each] = _commit(each, answer[1])
 
-    def log(self, name: str) -> Iterator[tuple[str, tuple[str, ...] | None]]:
-        """The first-parent chain, newest first: each id with the paths below `root` that differ from its first parent.
+    def first_parent_lines(self, name: str) -> list[str]:
+        """The first-parent chain, newest first, as lines `<commit> <tree> <committer time>`; ends at a shallow boundary."""
+        try:
+            return (
+                self.git("log", "--first-parent", "--format=%H %T %ct", "--end-of-options", name).decode().splitlines()
+            )
+        except GitFailedError as error:
+            raise missing(f"a commit in the history of {name[:9]}") from error
+
+    def path_ids(self, trees: Sequence[str]) -> PathIds:
+        """The ids of what lies at paths below `root`, in commits given by their tree objects."""
+        ids = PathIds(self._objects, trees)
+        top = self.prefix.rstrip("/")
+        if not top:
+            return ids
+        ids.read([top], len(trees))
+        return PathIds(self._objects, [ids.at(top, index) for index in range(len(trees))])
+
+    def records(self, name: str) -> Iterator[tuple[str, Mapping[str, bytes] | None]]:
+        """The first-parent chain, newest first: each id with the paths below `root` that differ from its first parent, and
+        what was and is there: `:<mode> <mode> <object> <object> <status>` (git-diff-tree).
 
         A root differs in all that it has; of a commit at a shallow boundary nothing is known: None. One `git log` without
         pathspecs, which is five times as fast as one with them.
         """
-        for commit, records in self.records(name):
-            yield commit, None if records is None else tuple(records)
-
-    def records(self, name: str) -> Iterator[tuple[str, Mapping[str, bytes] | None]]:
-        """The same with what was and is at each path: `:<mode> <mode> <object> <object> <status>` (git-diff-tree)."""
         for commit, records in self._raw_log("--first-parent", "-m", "--end-of-options", name):
             yield commit, None if commit in self.shallow else records
 

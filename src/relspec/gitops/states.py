@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
@@ -46,23 +45,19 @@ class State:
 class History:
     """The first-parent chain from a commit, and what releases were along it.
 
-    What was read once is kept for all releases: the log, folders, files and parsed documents.
+    What was read once is kept for all releases: the log, folders, files and parsed documents. `many`: whether many
+    releases will be asked for.
     """
 
-    def __init__(self, repository: Repository, head: str) -> None:
+    def __init__(self, repository: Repository, head: str, *, many: bool = False) -> None:
         self.repository = repository
         self.head = head
         self.memory: Memory = {}
-        self.chain = Chain(repository, head)
-
-    def link(self, index: int) -> tuple[str, tuple[str, ...] | None] | None:
-        """The commit at a distance from the head and the paths that it changed (None at a shallow boundary)."""
-        link = self.chain.link(index)
-        return None if link is None else (link[0], None if link[1] is None else tuple(link[1]))
+        self.chain = Chain(repository, head, many=many)
 
     def tree(self, commit: str) -> CommitTree:
         """The files of a commit on the chain."""
-        distance = self.chain.known_distance(commit)
+        distance = self.chain.distance(commit)
         return self.repository.tree(commit) if distance is None else self.chain.at(distance)
 
     # --- states
@@ -82,12 +77,11 @@ class History:
             index = self.chain.next_change(index, current.asked, within)
             if within is not None and index > within:
                 return
-            link = self.chain.link(index)
-            if link is None:  # no commit ever touched where it would lie
+            if not self.chain.has(index):  # no commit ever touched where it would lie
                 return
             changing = self.chain.commit(index)
             state = State(name, changing, last, newest if isinstance(newest, Declared) else None, release)
-            if link[1] is None:
+            if self.chain.is_boundary(index):
                 yield state
                 raise boundary(f"the history of {release} before {changing.short} was not fetched")
             if not changing.parents:
@@ -96,7 +90,7 @@ class History:
             tree = self.chain.before(index)
             below = declare(tree, release, self.memory, _file(current) or file)
             if isinstance(below, Absent):
-                before = renamed(current, tree, self.chain.tree(index), tuple(link[1]), self.memory)
+                before = renamed(current, tree, self.chain.at(index), self.chain.changed(index), self.memory)
                 if before is not None:
                     release, below = before.place.id, before
             if _key(below) != _key(current):
@@ -107,23 +101,9 @@ class History:
 
     # --- times
 
-    @cached_property
-    def _times(self) -> dict[str, int]:
-        words = self.repository.git("log", "--first-parent", "--format=%H %ct", "--end-of-options", self.head)
-        times: dict[str, int] = {}
-        latest = 0
-        for line in reversed(words.decode().splitlines()):
-            name, _, seconds = line.partition(" ")
-            latest = max(latest, int(seconds))
-            times[name] = latest
-        return times
-
     def time(self, commit: str) -> int:
-        """When a commit of the chain came to be what is declared, unix seconds: the running maximum of committer times.
-
-        Committer times go backwards after a rebase or on a machine whose clock was wrong.
-        """
-        return self._times[commit]
+        """When a commit of the chain came to be what is declared, unix seconds (see `Chain.times`)."""
+        return self.chain.times[commit]
 
     # --- revisions
 
@@ -145,33 +125,33 @@ class History:
         index = 0
         while compiled is not None and len(found) < limit:
             index = self.chain.next_change(index, asked)
-            link = self.link(index)
-            if link is None:
+            if not self.chain.has(index):
                 break
-            below, asked, release = self._before(link, compiled, release)
+            below, asked, release = self._before(index, compiled, release)
             if below is None or below.files != compiled.files or below.stopped != compiled.stopped:
-                found.append(Revision(link[0], self.time(link[0]), compiled))
+                name = self.chain.name(index)
+                found.append(Revision(name, self.time(name), compiled))
             compiled = below
             index += 1
         return found[::-1]
 
     def _before(
-        self, link: tuple[str, tuple[str, ...] | None], compiled: CompiledRelease, release: str
+        self, index: int, compiled: CompiledRelease, release: str
     ) -> tuple[CompiledRelease | None, frozenset[str], str]:
-        """A release in the first parent of a commit, which may have renamed it; None where it began or nothing is known."""
-        commit, changed = link
-        parents = self.repository.commit(commit).parents
-        if changed is None or not parents:
+        """A release before the commit at a distance, which may have renamed it; None where it began or nothing is known."""
+        commit = self.chain.commit(index)
+        if self.chain.is_boundary(index) or not commit.parents:
             return None, frozenset(), release
-        below, asked = self.compiled(parents[0], release, compiled.place.file)
+        below, asked = self.compiled(commit.parents[0], release, compiled.place.file)
         if below is not None:
             return below, asked, release
-        after = self.tree(commit)
-        current = declare(after, release, self.memory, compiled.place.file)
-        before = renamed(current, self.tree(parents[0]), after, changed, self.memory)
+        current = declare(self.chain.at(index), release, self.memory, compiled.place.file)
+        before = renamed(
+            current, self.chain.before(index), self.chain.at(index), self.chain.changed(index), self.memory
+        )
         if before is None:
             return None, asked, release
-        return *self.compiled(parents[0], before.place.id, before.place.file), before.place.id
+        return *self.compiled(commit.parents[0], before.place.id, before.place.file), before.place.id
 
 
 def compile_release(
@@ -216,14 +196,12 @@ def former_place(history: History, word: str) -> Place | None:
     path = word.strip("/")
     paths = (path, f"{path}/{RELEASE_FILE}")
     ending = f"/{path.rpartition('/')[2]}/{RELEASE_FILE}"
-    index = 0
-    while (link := history.chain.link(index)) is not None and link[1] is not None:
-        for file, record in link[1].items():
+    for index, (_, records) in enumerate(history.repository.records(history.head)):
+        for file, record in (records or {}).items():
             if file.endswith(ending) or file in paths:
                 place = _removed(history, index, file, record)
                 if place is not None and (file in paths or place.id == path):
                     return place
-        index += 1
     return None
 
 
