@@ -38,9 +38,10 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
     Nothing is committed, written to the repository or sent anywhere.
     """
     from relspec.compiler import Compiler
-    from relspec.gitops.drill import Report, drill
+    from relspec.gitops.drill import Report
     from relspec.gitops.history import instant
     from relspec.gitops.repository import Repository
+    from relspec.gitops.shared_drill import shared_drill
     from relspec.gitops.states import History
     from relspec.workspace import select
 
@@ -53,7 +54,7 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
     places = select(compiler.found, session.words(releases), session.prefix)
     date = instant(int(time.time()))
     begin = time.perf_counter()
-    drilled = tuple(_shown(drill(history, places, time.perf_counter), len(places)))
+    drilled = tuple(_shown(shared_drill(history, places, time.perf_counter), len(places)))
     report = Report(date, repository.commit(history.head), drilled, time.perf_counter() - begin)
     if file is not None:
         path = Path(directory, file)

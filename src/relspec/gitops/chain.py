@@ -22,7 +22,13 @@ READ_AT_ONCE = 512
 """Commits, or contents of one file, that are read ahead at most: the walk may end before it comes to them."""
 
 NEAR = 64
-"""Commits that are always read from the log."""
+"""Commits that are always read from the log: with large folders a log of all paths takes a millisecond each."""
+
+FAR = 2048
+"""The same where all folders are small."""
+
+WIDE = 256
+"""Names that make a folder a large one."""
 
 STEP = 4
 """How many times as many commits the ids of paths are read for, when a walk goes on past those that are known."""
@@ -41,10 +47,10 @@ class Chain:
     """Commits by their distance from the head. The log is read as far as somebody asks, and once.
 
     `many`: whether many releases will be asked for, so that the log pays all the way. `near`: the commits for which it
-    pays anyway.
+    pays anyway; None to find out.
     """
 
-    def __init__(self, repository: Repository, head: str, *, many: bool = False, near: int = NEAR) -> None:
+    def __init__(self, repository: Repository, head: str, *, many: bool = False, near: int | None = None) -> None:
         self.repository = repository
         self.head = head
         self._links: list[tuple[str, Records | None]] = []
@@ -155,14 +161,21 @@ class Chain:
             before = len(self._links)
             if most is not None and before > most:
                 return before
-            if before >= self._near and not self._many:
+            if not self._many and before >= self._enough(asked):
                 return self._next_by_ids(max(index, before), asked, most)
-            for _ in range(max(READ_AT_ONCE, before) if self._many else self._near):
+            for _ in range(max(READ_AT_ONCE, before) if self._many else NEAR):
                 if not self._grow():
                     break
             if len(self._links) == before:
                 open_end = before > index and self._links[-1][1] is None
                 return before - 1 if open_end else max(before, index)
+
+    def _enough(self, asked: Collection[str]) -> int:
+        """How many commits are read from the log."""
+        if self._near is not None:
+            return self._near
+        folders = {folder for path in asked for folder in _folders_above(path)}
+        return NEAR if any(len(self.newest.folder(each) or ()) >= WIDE for each in folders) else FAR
 
     def _grow(self) -> bool:
         """Reads one commit more of the log; False where there is none."""

@@ -142,10 +142,10 @@ class Restorations:
         oldest = self.base.committed - limits.days * DAY
         found: list[State] = []
         end = self.base.committed
+        states = islice(self.history.states(before.place.id, before.place.file), limits.states)
         try:
-            for state in islice(self.history.states(before.place.id, before.place.file), limits.states):
-                if end < oldest:
-                    break
+            # The end of a state is known before its beginning, which may lie thousands of commits further back.
+            while end >= oldest and (state := next(states, None)) is not None:
                 found.append(state)
                 end = self.history.time(state.first.id)
         except RelspecError:
