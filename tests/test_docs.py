@@ -61,7 +61,7 @@ from test_readme import ROOT, company, comparable, with_outputs
 DOCS = ROOT / "docs"
 NAMES = (
     *("README.md", "diagnostics.md", "incident.md", "language.md", "limits.md"),
-    *("strategies.md", "targets.md", "templates.md"),
+    *("rollback.md", "strategies.md", "targets.md", "templates.md"),
 )
 PAGES = tuple(DOCS / name for name in NAMES)
 ROOTS: Mapping[str, type[BaseModel]] = {

@@ -88,6 +88,7 @@ def comparable(text: str) -> str:
         r"\b[0-9a-f]{9}(?:[0-9a-f]{31})?\b", lambda m: numbers.setdefault(m[0][:9], f"<{len(numbers)}>"), text
     )
     text = re.sub(r"\((?:just now|\d[^()]* ago)\)", "(ago)", text)
+    text = re.sub(r"\bdrill of \S+ at\b", "drill of <time> at", text)
     text = re.sub(r"\bsince \d{4}-\d\d-\d\d\b(?!T)", "since <day>", text)
     return re.sub(r"\b\d+\.\d+ m?s\b", "<time>", text)
 
