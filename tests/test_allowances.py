@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from company import Content, environment, kubernetes, release, repository, run, with_service, written
+from company import (
+    IMAGE,
+    SERVICE,
+    Content,
+    environment,
+    kubernetes,
+    release,
+    repository,
+    run,
+    with_service,
+    write,
+    written,
+)
 from relspec.lock import text as lock_text
 
 ENTRY = {"code": "RS421", "release": "production/recs", "reason": "the registry moves", "until": "2026-12-31"}
@@ -18,6 +30,10 @@ FILE = "environments/production/environment.yaml"
 def files(*allow: dict[str, Any], require: bool = True) -> dict[str, Content]:
     """One release whose image has no digest, where that is or is not asked for."""
     return dict(with_service({}, kubernetes(policies={"requireDigest": require, "allow": list(allow)})))
+
+
+def image_only() -> dict[str, Any]:
+    return {"api": {**SERVICE, "image": IMAGE}}
 
 
 def checked(folder: Path, given: dict[str, Content], date: str = "2026-06-01T12:00:00Z") -> list[dict[str, Any]]:
@@ -93,6 +109,101 @@ def test_a_release_can_t_silence_what_is_said_of_it(tmp_path: Path) -> None:
     given = files()
     given["environments/production/recs/release.yaml"] = release(policies={"allow": [ENTRY]})
     assert ("RS120", "error") in codes(checked(tmp_path, given))
+
+
+def inside(folder: str, name: str, file: str = "") -> dict[str, Content]:
+    """An environment in the folder of a release, or around it, that its author writes: nothing is asked for any more."""
+    given = files()
+    text = given.pop("environments/production/recs/release.yaml")
+    given[f"environments/production/{folder}/environment.yaml"] = environment(
+        folder, policies={"requireDigest": False, "allow": [{**ENTRY, "release": name}]}
+    )
+    given[f"environments/production/{folder}/{file}release.yaml"] = text
+    return given
+
+
+def test_an_environment_beside_a_release_silences_nothing_about_it(tmp_path: Path) -> None:
+    given = inside("recs", "production/recs/recs")
+    given["environments/production/recs/environment.yaml"] = environment(
+        "recs", policies={"allow": [{**ENTRY, "release": "production/recs/recs"}]}
+    )
+    found = checked(tmp_path, given)
+    assert codes(found) == [("RS428", "warning"), ("RS421", "error")]
+    assert found[0]["file"] == "environments/production/recs/environment.yaml"
+    assert found[0]["message"] == "this allows nothing: whoever writes the release could write it, too"
+    assert found[0]["hint"] == "move the entry to policies.allow of environments/production/environment.yaml"
+    assert run(tmp_path, "check").code == 1
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "file", "severity"),
+    [
+        ("recs", "production/recs/recs", "", "warning"),
+        ("recs", "production/recs/recs", "recs/", "note"),
+        ("recs", "production/recs/x", "x/", "note"),
+    ],
+)
+def test_an_environment_that_insists_on_less_is_pointed_out(
+    folder: str, name: str, file: str, severity: str, tmp_path: Path
+) -> None:
+    given = inside(folder, name, file)
+    if file == "x/":
+        given[f"environments/production/{folder}/x/release.yaml"] = release("x", image_only())
+    (found,) = [d for d in checked(tmp_path, given) if d["code"] == "RS429"]
+    assert (found["severity"], found["file"]) == (severity, f"environments/production/{folder}/environment.yaml")
+    assert "production/recs insists on less than what is around it: requireDigest" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "less"),
+    [
+        ({"minReplicas": 1}, ["minReplicas"]),
+        ({"minReplicas": 2, "requireDigest": True}, []),
+        ({"minReplicas": 5, "requireLineage": True}, []),
+        ({"pinned": None, "requireLineage": False}, ["pinned", "requireLineage"]),
+        ({"templates": "release"}, ["templates"]),
+        (None, ["requireLineage, pinned, minReplicas"]),
+        ({}, []),
+    ],
+)
+def test_what_is_less(inner: dict[str, Any] | None, less: list[str], tmp_path: Path) -> None:
+    outer = {"pinned": True, "requireLineage": True, "minReplicas": 2}
+    given: dict[str, Content] = dict(with_service({"replicas": 5}, kubernetes(policies=outer)))
+    given["environments/production/eu/environment.yaml"] = environment(
+        "eu", targets={"rollouts": {"namespace": "eu"}}, policies=inner, expose={"host": "eu.acme.example"}
+    )
+    given["environments/production/eu/recs/release.yaml"] = given["environments/production/recs/release.yaml"]
+    found = [d["message"] for d in checked(tmp_path, given) if d["code"] == "RS429"]
+    assert sorted(message.rpartition("around it: ")[2] for message in found) == less
+
+
+@pytest.mark.parametrize("file", ["", "recs/"])
+def test_a_change_that_adds_an_environment_silences_nothing(file: str, tmp_path: Path) -> None:
+    before = files()
+    with_digest = {"api": {**SERVICE, "image": f"{IMAGE}@sha256:{'0' * 64}"}}
+    before["environments/production/recs/release.yaml"] = release(services=with_digest)
+    at = repository(tmp_path, before)
+    at.commit(date="2026-06-01T12:00:00Z")
+    (tmp_path / "environments/production/recs/release.yaml").unlink()
+    write(tmp_path, inside("recs", "production/recs/recs", file))
+    at.commit(date="2026-06-02T12:00:00Z")
+    found = json.loads(run(tmp_path, "check", "--since", "HEAD~1", "--format", "json").out)["diagnostics"]
+    assert ("RS421", "error") in codes(found)
+
+
+def test_an_environment_of_one_release_may_hold_its_allowance(tmp_path: Path) -> None:
+    given = files({**ENTRY, "release": "production/recs"})
+    given["environments/production/release.yaml"] = given.pop("environments/production/recs/release.yaml")
+    assert codes(checked(tmp_path, given)) == [("RS421", "note")]
+
+
+def test_without_a_commit_the_note_says_that_no_day_is_known(tmp_path: Path) -> None:
+    write(tmp_path, {**files({**ENTRY, "until": "2020-01-01"}), "relspec.lock": lock_text()})
+    found = json.loads(run(tmp_path, "check", "--format", "json").out)["diagnostics"]
+    (note,) = [d for d in found if d["code"] == "RS421"]
+    assert note["severity"] == "note"
+    assert note["message"].endswith("; without a commit there is no day, so it has not ended")
+    assert "no day" not in run(tmp_path, "compile").err
 
 
 def test_an_environment_inside_inherits_it_and_may_drop_it(tmp_path: Path) -> None:

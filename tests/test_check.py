@@ -65,6 +65,18 @@ def test_an_interface_that_is_no_schema_is_found_at_its_place(root: Path) -> Non
     assert (entry["code"], entry["line"], entry["column"], result.return_value) == ("RS217", 6, 35, 1)
 
 
+@pytest.mark.parametrize("line", ["rendered/**/.env", ".env", "rendered/", "/rendered", "rendered/**", "/rendered/*"])
+def test_whatever_keeps_env_files_out_of_git_will_do(root: Path, line: str) -> None:
+    (root / ".gitignore").write_text(f"*.pyc\n{line}\n")
+    assert codes(run(root, "check", "--format", "json")) == []
+
+
+@pytest.mark.parametrize("line", ["", "#rendered/", "!rendered/", "render/", "other/rendered/x/"])
+def test_env_files_that_git_would_take_are_pointed_out(root: Path, line: str) -> None:
+    (root / ".gitignore").write_text(f"*.pyc\n{line}\n")
+    assert codes(run(root, "check", "--format", "json")) == ["RS440"]
+
+
 def test_a_record_is_add_only(root: Path) -> None:
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")

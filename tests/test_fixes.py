@@ -55,6 +55,14 @@ FIXED: Mapping[str, tuple[str, str]] = {
     "yes as a boolean": (release("    security: {root: no}\n"), release("    security: {root: false}\n")),
     "a word in another case": (release("    restart: Always\n"), release("    restart: always\n")),
     "a duplicate line": (release("    replicas: 2\n    replicas: 2\n"), release("    replicas: 2\n")),
+    "a comment above the second of two lines": (
+        release("    replicas: 2\n    # for the load\n    replicas: 2\n"),
+        release("    # for the load\n    replicas: 2\n"),
+    ),
+    "the same comment above both": (
+        release("    # load\n    replicas: 2\n    # load\n    replicas: 2\n    args: [a]\n"),
+        release("    # load\n    replicas: 2\n    args: [a]\n"),
+    ),
     "tabs": (
         release("    ports:\n\t\t\thttp: 8080\n").replace("    ports", "\t\tports"),
         release("    ports:\n      http: 8080\n"),
@@ -94,6 +102,40 @@ GATED: Mapping[str, tuple[str, str]] = {
         "    strategy: {canary: {steps: [{setWeight: 5}, {pause: {}}]}}  # slow\n",
     ),
     "true means nothing": (STEPPED + "        autoPromotionEnabled: true\n", STEPPED),
+    "the comment beside it": (
+        STEPPED + "        autoPromotionEnabled: false   # ask Ann\n",
+        STEPPED + "          - pause: {}  # ask Ann\n",
+    ),
+    "the comments above it": (
+        STEPPED + "        # the gate:\n        # ask Ann\n        autoPromotionEnabled: false  # soon\n",
+        STEPPED + "          # the gate:\n          # ask Ann\n          - pause: {}  # soon\n",
+    ),
+    "its comment, and the gate is there already": (
+        STEPPED + "          - pause: {}\n        # gate\n        autoPromotionEnabled: false\n    replicas: 2\n",
+        STEPPED + "          # gate\n          - pause: {}\n    replicas: 2\n",
+    ),
+    "its comment, above steps in flow style": (
+        "    strategy:\n      canary:\n        autoPromotionEnabled: false # gate\n        steps: [{setWeight: 5}]\n",
+        "    strategy:\n      canary:\n        steps: [{setWeight: 5}, {pause: {}}]  # gate\n",
+    ),
+    "a comment that is about more": (
+        STEPPED + "        # how\n        autoPromotionEnabled: false\n        maxSurge: 1\n",
+        STEPPED + "          - pause: {}\n        # how\n        maxSurge: 1\n",
+    ),
+    "another mistake beside it": (
+        STEPPED + "        autoPromotionEnabled: false\n        maxSurg: 1\n",
+        STEPPED + "          - pause: {}\n        maxSurge: 1\n",
+    ),
+    "another mistake in a step": (
+        STEPPED + "          - setWeigth: 20\n        autoPromotionEnabled: false\n",
+        STEPPED + "          - setWeight: 20\n          - pause: {}\n",
+    ),
+}
+
+UNTOUCHED_GATES: Mapping[str, str] = {
+    "both have a comment": STEPPED + "          - pause: {}  # Ann\n        autoPromotionEnabled: false  # Bob\n",
+    "a comment that would be lost": STEPPED + "        autoPromotionEnabled: true  # by itself\n",
+    "comments above it that would be lost": STEPPED + "        # by itself\n        autoPromotionEnabled: true\n",
 }
 
 NOT_CERTAIN: Mapping[str, str] = {
@@ -103,6 +145,7 @@ NOT_CERTAIN: Mapping[str, str] = {
     "the value does not fit the right key": release("    port: 8080\n"),
     "a number without a unit": release("    resources: {memory: 512}\n"),
     "duplicates that differ": release("    replicas: 2\n    replicas: 3\n"),
+    "duplicates with two comments": release("    # a\n    replicas: 2\n    # b\n    replicas: 2\n"),
     "duplicate blocks": release("    env:\n      A: a\n    env:\n      A: b\n"),
     "a tab that may be any number of spaces": release("    health:\n      path: /\n \tports: {http: 80}\n"),
     "a secret": release("    env: {DB_PASSWORD: hunter2-correct-horse}\n"),
@@ -141,6 +184,40 @@ def test_a_gate_that_argo_would_drop_becomes_a_pause(wrong: str, right: str) -> 
     given = wrong_specs.repository()
     result = mended({**given, RELEASE: given[RELEASE] + wrong.encode()})
     assert result[RELEASE].decode() == given[RELEASE].decode() + right
+
+
+@pytest.mark.parametrize("wrong", UNTOUCHED_GATES.values(), ids=UNTOUCHED_GATES)
+def test_no_comment_is_lost_with_a_gate(wrong: str) -> None:
+    given = wrong_specs.repository()
+    broken = {**given, RELEASE: given[RELEASE] + wrong.encode()}
+    assert mended(broken) == broken
+
+
+def test_a_fix_says_that_the_gate_is_there_already(tmp_path: Path) -> None:
+    given = wrong_specs.repository()
+    wrong = STEPPED + "          - pause: {}\n        autoPromotionEnabled: false\n"
+    write(tmp_path, {**given, RELEASE: given[RELEASE] + wrong.encode()})
+    (entry,) = json.loads(run(tmp_path, "check", "--format", "json").out)["diagnostics"]
+    assert entry["fix"]["title"] == "remove autoPromotionEnabled: the steps wait for a person already"
+    assert entry["fix"]["text"] == ""
+
+
+def test_a_field_of_the_controller_hides_no_other_mistake(tmp_path: Path) -> None:
+    given = wrong_specs.repository()
+    wrong = STEPPED + "        weight: 101\n        stickyBy: {heder: x}\n        autoPromotionEnabled: false\n"
+    write(tmp_path, {**given, RELEASE: given[RELEASE] + wrong.encode()})
+    entries = json.loads(run(tmp_path, "check", "--format", "json").out)["diagnostics"]
+    assert [entry["code"] for entry in entries] == ["RS126", "RS120", "RS302"]
+
+
+@pytest.mark.parametrize(
+    "text", ["    strategy: {canary: {autoPromotionEnabled: false}}\n", "    strategy: {autoPromotionEnabled: true}\n"]
+)
+def test_a_field_of_the_controller_alone_is_one_mistake(text: str, tmp_path: Path) -> None:
+    given = wrong_specs.repository()
+    write(tmp_path, {**given, RELEASE: given[RELEASE] + text.encode()})
+    entries = json.loads(run(tmp_path, "check", "--format", "json").out)["diagnostics"]
+    assert [entry["code"] for entry in entries] == ["RS302"]
 
 
 @pytest.mark.parametrize("wrong", NOT_CERTAIN.values(), ids=NOT_CERTAIN)

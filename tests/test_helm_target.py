@@ -403,6 +403,22 @@ def test_holes_in_a_releases_own_map() -> None:
     assert said(with_template(more=own, policies="policies: {templates: release}\n")) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("{a: '{{ release.name }}'}", ["12:9"]),
+        ("{'{{ release.name }}': a}", ["12:6"]),
+        ("{a: [b, '{{ release.name }}']}", ["12:13"]),
+        ("{a: [b, {'{% set c = 1 %}': d}]}", ["12:14"]),
+        ("{a: [b, c]}", []),
+    ],
+)
+def test_a_hole_of_a_release_is_found_wherever_it_is(values: str, expected: list[str]) -> None:
+    files = with_template(more=f"helm:\n  values:\n    {values}\n")
+    holes = [each for each in said(files) if each.startswith("RS534")]
+    assert holes == [f"RS534 {RELEASE}:{place}" for place in expected]
+
+
 def test_the_scaffold_may_be_named_by_a_release() -> None:
     files = repository(environment_text(MODELKIT, "values.yaml.j2"), charts=(MODELKIT, GROWN))
     files[RELEASE] = release_text(API, "helm: {chart: ../../../charts/grown, values: scaffold}\n")
@@ -519,6 +535,20 @@ def test_a_literal_of_the_template_that_the_chart_never_reads() -> None:
     assert said(files) == [f"RS536 {TEMPLATE}:5:1"]
 
 
+@pytest.mark.parametrize(
+    ("hole", "severity", "place"),
+    [
+        ("container.readinessProbe.httpGet.path", Severity.WARNING, f"{RELEASE}:8"),
+        ("container.readinessProbe.periodSeconds", Severity.NOTE, f"{ENVIRONMENT}:6"),
+        ("replicas.min", Severity.NOTE, f"{ENVIRONMENT}:6"),
+    ],
+)
+def test_only_a_default_is_lost_where_nobody_wrote_the_value(hole: str, severity: Severity, place: str) -> None:
+    template = MODELKIT_TEMPLATE + f"extra: {{{{ service.{hole} }}}}\n"
+    found = the(c.compiled({**with_template(template), "charts/modelkit/values.schema.json": "{}"}), "RS536")
+    assert (found.severity, f"{found.file}:{found.range.line}") == (severity, place)
+
+
 def test_what_no_values_template_can_read() -> None:
     services = API + "    replicas: {min: 1, max: 3, metrics: [{type: pods, name: queue, target: '10'}]}\n"
     services += "    files: {/etc/blob: {from: blob}}\n"
@@ -535,6 +565,25 @@ def test_what_no_values_template_can_read() -> None:
     packaged = repository(environment_text(None), services)
     packaged["environments/production/recs/blob"] = b"\xff\x00"
     assert said(packaged) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "is_text"), [(b"a: \xc3\xa9\n", True), (b"", True), (b"a\x00", False), (b"\xff", False)]
+)
+def test_values_hold_text(content: bytes, is_text: bool) -> None:
+    files = with_template(services=API + "    files: {/etc/blob: {from: blob}}\n")
+    files["environments/production/recs/blob"] = content
+    assert said(files) == ([] if is_text else [f"RS324 {place(files, RELEASE, 'blob}')}"])
+
+
+@pytest.mark.parametrize("field", ["maxSurge", "maxUnavailable"])
+def test_no_values_template_can_read_how_many_pods_may_come_and_go(field: str) -> None:
+    surge = STEPPED.replace("canary: {", f"canary: {{{field}: 2, ")
+    files = with_template(MODELKIT_TEMPLATE, API + surge)
+    found = the(c.compiled(files), "RS325")
+    assert f"{found.file}:{found.range.line}:{found.range.column}" == place(files, RELEASE, field)
+    packaged = repository(environment_text(None), API + surge)
+    assert "RS325" not in c.codes(c.compiled(packaged))
 
 
 # -- the context

@@ -81,6 +81,7 @@ MISTAKES: Mapping[str, Mistake] = {
         "extends",
         "labels: {a: «&a» [x, x]}\n",
     ),
+    "a directive": Mistake("RS107", "remove the line", files={RELEASE: "«%»FOO bar\n---\n" + HEAD + BASE}),
     "unknown tag": Mistake("RS107", "plain", 'args: [«!!python/object/apply:os.system» "true"]\n'),
     "extends leaves the repository": Mistake(
         "RS241", "inside the repository", files=of_release("extends: «../../../../bases/recs.yaml»\n")
@@ -253,7 +254,7 @@ def test_one_clear_answer(mistake: Mistake, sound: Path, tmp_path: Path) -> None
 
 def test_no_mistake_has_the_answer_of_another() -> None:
     """One code each, but where it is the same mistake in two places."""
-    same = {"RS104", "RS108", "RS124", "RS203", "RS231", "RS241", "RS303"}
+    same = {"RS104", "RS107", "RS108", "RS124", "RS203", "RS231", "RS241", "RS303"}
     found = [mistake.code for mistake in MISTAKES.values()]
     assert {code for code in found if found.count(code) > 1} == same
 
@@ -313,6 +314,171 @@ def test_a_link_that_leaves_the_repository(name: str, sound: Path, tmp_path: Pat
     assert ({"RS241"}, checked.code) == ({d["code"] for d in entries}, 1)
     assert all(d["hint"] for d in entries)
     assert (run(root, "compile").code, on_disk(root / "rendered")) == (1, before)
+
+
+CHART = {
+    "charts/server/Chart.yaml": "apiVersion: v2\nname: server\nversion: 0.1.0\n",
+    "charts/server/values.yaml": "image: ''\n",
+    "charts/server/templates/x.yaml": "{{ .Values.image }}",
+    "environments/production/values.yaml.j2": "image: {{ service.image.ref }}\n",
+}
+HELM = {"targets": "helm: {chart: ../../charts/server, values: values.yaml.j2}\n"}
+
+
+@pytest.mark.parametrize(
+    ("link", "at", "changes", "used"),
+    [
+        ("environments/production/values.yaml.j2", "", {"environment": HELM, "files": CHART}, True),
+        ("environments/production/environment.yaml", "", {}, True),
+        ("environments/production/recs/a.txt", RELEASE, {"service": "files: {/a: {from: a.txt}}\n"}, True),
+        ("registry", "", {}, False),
+        ("registry/als", "", {}, False),
+        ("registry/als/v6.yaml", "", {}, False),
+        ("registry/als/v3.yaml", "", {}, False),
+        ("registry/als", RELEASE, {"service": "model: als@v3\n"}, True),
+        ("registry/als/model.yaml", RELEASE, {"service": "model: als@v3\n"}, True),
+        ("registry/als/v3.yaml", "registry/als/model.yaml", {"service": "model: als@v3\n"}, True),
+    ],
+)
+def test_a_link_is_said_once_and_never_overlooked(
+    link: str, at: str, changes: dict[str, object], used: bool, sound: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, wrong_specs.changed({**changes}))
+    if not (root / link).exists():
+        (root / link).write_text("x")
+    (root / link).rename(tmp_path / "elsewhere")
+    (root / link).symlink_to(tmp_path / "elsewhere")
+    before = on_disk(root / "rendered")
+    checked = run(root, "check", "--format", "json")
+    entries = [d for d in json.loads(checked.out)["diagnostics"] if d["severity"] != "note"]
+    assert [(d["code"], d["file"]) for d in entries] == [("RS241", at or link)]
+    assert entries[0]["message"] == f"{link} is a symbolic link"
+    assert checked.code == 1
+    assert (run(root, "compile").code, on_disk(root / "rendered")) == (1 if used else 0, before)
+
+
+def test_every_cycle_is_said_once(sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    waits = {"a": "b", "b": "a", "c": "d", "d": "c", "e": "a"}
+    services = "".join(f"  {name}: {{image: 'a:1', dependsOn: [{other}]}}\n" for name, other in waits.items())
+    write(root, {"environments/dev/recs/release.yaml": f"{HEAD}services:\n{services}"})
+    entries = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert [(d["code"], d["line"]) for d in entries if d["severity"] == "error"] == [("RS206", 6), ("RS206", 8)]
+
+
+def test_an_analysis_is_missed_wherever_it_is_named(sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, wrong_specs.changed({"service": "strategy: {canary: {steps: [{analyze: [x]}, {analyze: [x]}]}}\n"}))
+    entries = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert [(d["code"], d["column"]) for d in entries] == [("RS306", 44), ("RS306", 60)]
+
+
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        (
+            "candidate: {image: a:2}\nstrategy: {canary: {weight: 10.5}}\n",
+            "weight must be a whole number, not a fraction",
+        ),
+        ("args: [!!str 5]\n", "`!!str` is a YAML tag"),
+        ("args: [!e!x 5]\n", "this is a YAML tag"),
+        ("labels: {1: a}\n", "this key is a whole number, not text"),
+        ("labels: {1.5: a}\n", "this key is a number, not text"),
+    ],
+)
+def test_the_sentence(service: str, message: str, sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, wrong_specs.changed({"service": service}))
+    (entry,) = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert entry["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: b: c\n", "the rendered text is not YAML: a second `: ` on one line, or a line indented too far"),
+        ("a:\n\tb: 1\n", "the rendered text is not YAML: a tab where only spaces may stand"),
+        ("a: !!python/object:x 1\n", "a YAML tag is not allowed in a template"),
+    ],
+)
+def test_the_sentence_about_a_template(text: str, message: str, sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, {KUBERNETES: text})
+    (entry,) = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert (entry["code"], entry["message"]) == ("RS504", message)
+
+
+def test_a_field_of_a_template_is_pointed_at(sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    packaged = (Path(wrong_specs.__file__).parents[1] / KUBERNETES).read_text()
+    line = packaged[: packaged.index("spec:")].count("\n") + 2
+    write(root, {KUBERNETES: packaged.replace("spec:", "spec:\n  foo: 1", 1)})
+    (entry,) = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert entry["code"] == "RS520"
+    assert [entry[key] for key in ("file", "line", "column", "endLine", "endColumn")] == [KUBERNETES, line, 3, line, 9]
+
+
+def two_of(first: str, second: str, other: str = "dev") -> dict[str, str]:
+    """Two releases of compose, of one environment or two, each with its ports."""
+    text = "apiVersion: relspec/v1\nkind: Release\nname: {}\nservices: {{api: {{image: 'a:1', ports: {}}}}}\n"
+    return {
+        "environments/dev/recs/release.yaml": text.format("recs", first),
+        f"environments/{other}/shop/release.yaml": text.format("shop", second),
+    }
+
+
+def test_two_releases_on_one_port_of_the_host(sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, two_of("{http: {port: 80, publish: 8000}}", "{web: {port: 81, publish: 8000, protocol: tcp}}"))
+    checked = run(root, "check", "--format", "json")
+    (entry,) = [d for d in json.loads(checked.out)["diagnostics"] if d["severity"] != "note"]
+    assert (entry["code"], entry["severity"], checked.code) == ("RS130", "warning", 0)
+    assert (entry["file"], entry["line"]) == ("environments/dev/shop/release.yaml", 4)
+    assert entry["message"] == "dev/recs/api publishes port 8000 in dev, too"
+    (related,) = entry["related"]
+    assert related["file"] == "environments/dev/recs/release.yaml"
+
+
+@pytest.mark.parametrize(
+    ("second", "other"),
+    [
+        ("{http: {port: 80, publish: 8001}}", "dev"),
+        ("{http: {port: 80, publish: 8000, protocol: udp}}", "dev"),
+        ("{http: 8000}", "dev"),
+        ("{http: {port: 80, publish: 8000}}", "dev/other"),
+    ],
+)
+def test_two_releases_that_share_no_port(second: str, other: str, sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, two_of("{http: {port: 80, publish: 8000}}", second, other))
+    if other != "dev":
+        inner = "apiVersion: relspec/v1\nkind: Environment\nname: other\n"
+        write(root, {f"environments/{other}/environment.yaml": inner})
+    assert "RS130" not in run(root, "check").err
+
+
+@pytest.mark.parametrize("strategy", ["canary: {weight: 10}", "abTest: {stickyBy: {header: x}}", "shadow: {}"])
+def test_a_split_without_a_candidate_is_no_split_without_a_router(strategy: str, sound: Path, tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(
+        root,
+        wrong_specs.changed(
+            {"service": f"strategy: {{{strategy}}}\n", "environment": {"router": None, "expose": None}}
+        ),
+    )
+    entries = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert "RS330" not in [d["code"] for d in entries]
+    assert "RS303" in [d["code"] for d in entries]
 
 
 def test_a_record_that_was_edited(tmp_path: Path) -> None:

@@ -646,6 +646,52 @@ def test_a_hostile_file_name_reaches_stdout_in_every_format(clean: Path) -> None
         assert "RS214" in codes, f"{form}: {ran}"
 
 
+# --- what ends a verb
+
+
+ENDED = (
+    *((form, ("check",)) for form in FORMATS if form != "text"),
+    *((form, ("compile",)) for form in FORMATS if form != "text"),
+    *(("json", verb) for verb in (("explain", "staging/recs", "api.image"), ("rollback", "x"), ("model", "list"))),
+    *(("json", verb) for verb in (("promote", "staging", "production"), ("model", "show", "als"))),
+    *((form, verb) for form in ("json", "markdown") for verb in (("plan",), ("drill",), ("history", "staging/recs"))),
+)
+
+
+@pytest.mark.parametrize(("form", "verb"), ENDED, ids=[f"{verb[0]} {form}" for form, verb in ENDED])
+def test_what_ends_a_verb_is_a_document_too(form: str, verb: tuple[str, ...], tmp_path: Path) -> None:
+    ran = run(tmp_path, *verb, "--format", form)
+    assert ran.code == 2
+    assert "RS600" in ran.err
+    if form in ("json", "sarif"):
+        {"json": DIAGNOSTICS, "sarif": SARIF}[form].validate(json.loads(ran.out))
+    if form == "json":
+        assert [each["code"] for each in json.loads(ran.out)["diagnostics"]] == ["RS600"]
+    elif form == "sarif":
+        (only,) = json.loads(ran.out)["runs"]
+        assert [result["ruleId"] for result in only["results"]] == ["RS600"]
+        assert only["invocations"] == [{"executionSuccessful": False}]
+    elif form == "junit":
+        assert [each.get("type") for each in ET.fromstring(ran.out).iter("failure")] == ["RS600"]
+    elif form == "gitlab":
+        assert [(each["check_name"], each["location"]["path"]) for each in json.loads(ran.out)] == [("RS600", ".")]
+    elif form == "github":
+        (said,) = filter(None, map(command, ran.out.splitlines()))
+        assert "file" not in said.properties
+        assert said.properties["title"].startswith("RS600")
+    else:
+        assert ran.out.startswith(f"**relspec {verb[0]}**: 1 error")
+        assert "RS600: " in ran.out
+
+
+@pytest.mark.parametrize("verb", [("check",), ("compile",), ("compile", "--check")])
+def test_a_program_reads_one_document_where_a_report_cannot_be_written(clean: Path, verb: tuple[str, ...]) -> None:
+    (clean / "file").write_text("in the way")
+    ran = run(clean, *verb, "--format", "json", "--report", "file/check.json")
+    assert ran.code == 2
+    assert [each["code"] for each in json.loads(ran.out)["diagnostics"]] == ["RS604"]
+
+
 # --- the page
 
 

@@ -460,14 +460,14 @@ def own_template(text: str) -> Compiled:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the template leaves out Rollout recs-api"),
+        ("", "leaves out Service recs-api, Service recs-api-canary, Rollout recs-api, VirtualService recs-api"),
         ("a: b\n", "this document is no Kubernetes object"),
         ("metadata: x\n", "this document is no Kubernetes object"),
         (
             "{% for r in rollouts %}\n---\nkind: Rollout\nmetadata: {name: {{ r.name }}}\n{% endfor %}\n" * 2,
             "is there twice",
         ),
-        ("{% for r in rollouts %}\n---\nkind: Rollout\nmetadata: {name: other}\n{% endfor %}\n", "leaves out Rollout"),
+        ("{% for r in rollouts %}\n---\nkind: Rollout\nmetadata: {name: other}\n{% endfor %}\n", "Rollout recs-api"),
     ],
 )
 def test_a_template_may_not_lose_what_others_refer_to(text: str, message: str) -> None:

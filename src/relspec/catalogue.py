@@ -133,6 +133,7 @@ _RULES = (
     Rule("RS426", "Grace shorter than the drain", _E, _SAFETY),
     Rule("RS427", "Pod security weakened by an override", _W, _POLICY),
     Rule("RS428", "Allowance of nothing", _W, _POLICY),
+    Rule("RS429", "Inner environment that insists on less", _N, _POLICY),
     Rule("RS430", "Edited ModelVersion record", _E, _SAFETY),
     Rule("RS431", "Quarantine removed", _E, _QUARANTINE),
     Rule("RS432", "Too few earlier versions", _W, _POLICY),

@@ -12,12 +12,12 @@ import posixpath
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from relspec.catalogue import CATALOGUE
-from relspec.diagnostics import Diagnostic, Finding, Kind, RelspecError, Severity, Where
-from relspec.discovery import Found, Place, discover
+from relspec.diagnostics import Diagnostic, Finding, Kind, Range, RelspecError, Severity, Where
+from relspec.discovery import Found, Place, discover, not_said
 from relspec.emit import emit_documents
 from relspec.loader import Loader, Memory
 from relspec.lock import check_edition
@@ -31,6 +31,7 @@ from relspec.rules import check_release, check_repository
 from relspec.rules.allowances import allowed
 from relspec.rules.helm import check_values
 from relspec.rules.repository import written_objects
+from relspec.rules.services import secrets_of_output
 from relspec.schema_checks import DEFAULT_KUBERNETES, SchemaProblem, check_against, check_compose, check_object
 from relspec.spec.environment import Policies
 from relspec.spec.repository import Lock, Repository
@@ -43,6 +44,7 @@ from relspec.tree import Tree, normalise
 
 SETTINGS = "relspec.yaml"
 INTERNAL = "RS900"
+WRITTEN_OUT = "RS231"
 
 TARGETS: Mapping[str, Target] = {"compose": compose, "helm": helm, "rollouts": rollouts}
 
@@ -167,7 +169,7 @@ class Compiler:
             if any(finding.code == "RS620" for finding in error.findings):
                 raise
             findings += error.findings
-        findings += self.found.findings
+        findings += not_said(self.found.findings, findings)
         resolved = [release.release for release in releases if release.release is not None]
         findings += check_repository(self.resolver, self.found, resolved, whole=whole)
         findings += written_objects([(r.release, r.drafts) for r in releases if r.release is not None])
@@ -201,7 +203,10 @@ class Compiler:
                     findings += (self._in_template(finding).of(place.id) for finding in error.findings)
         for draft in drafts:
             try:
-                findings += [self._in_template(finding).of(place.id) for finding in self._check(draft, release)]
+                said = [self._in_template(finding).of(place.id) for finding in self._check(draft, release)]
+                # Two outputs, or a rule and an output, may show one and the same secret.
+                known = {finding.where for finding in findings if finding.code == WRITTEN_OUT}
+                findings += [item for item in said if item.code != WRITTEN_OUT or item.where not in known]
             except RelspecError as error:
                 stopped = True
                 findings += (finding.of(place.id) for finding in error.findings)
@@ -246,6 +251,7 @@ class Compiler:
                 yield Finding(
                     "RS520", f"{draft.path}: {problem.message}", place, problem.hint or "correct the value here"
                 )
+        yield from secrets_of_output(release, draft, self._is_packaged(draft.template))
         if draft.path.startswith("helm/"):
             yield from check_values(release, draft, self.charts)
 
@@ -283,11 +289,21 @@ class Compiler:
                     ) from error
         return problems
 
+    @cached_property
+    def _is_packaged(self) -> Callable[[str], bool]:
+        """Whether relspec itself brings a template, asked by its name."""
+        return cache(lambda name: self.sources.file_of(name).startswith("relspec:"))
+
     def _in_template(self, finding: Finding) -> Finding:
-        """A finding in a template, with the path under which a person finds the file."""
-        if finding.where.range is None or finding.where.file.endswith((".yaml", ".lock")):
+        """A finding in a template, with the path under which a person finds the file, and the text of its whole line."""
+        span, name = finding.where.range, finding.where.file
+        if span is None or name.endswith((".yaml", ".lock")):
             return finding
-        return replace(finding, where=replace(finding.where, file=self.sources.file_of(finding.where.file)))
+        if span == Range(span.line, 1, span.line, 1) and span.line > 1:
+            lines = (self.sources(name) or "").split("\n")
+            text = lines[span.line - 1].rstrip() if span.line <= len(lines) else ""
+            span = Range(span.line, len(text) - len(text.lstrip()) + 1, span.line, len(text) + 1)
+        return replace(finding, where=replace(finding.where, file=self.sources.file_of(name), range=span))
 
     def _read(self, file: str) -> bytes:
         return self.loader.text(file)

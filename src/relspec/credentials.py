@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from relspec.diagnostics import Path
 
 SECRET_NAME = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY|CREDENTIALS?)$",
@@ -21,11 +25,58 @@ SECRET_TEXT = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
     r"|[a-z][a-z0-9+.-]{1,30}://[^/\s:@]+:(?![${<*])[^/\s:@]+@"
+    r"|\b[Bb](?:earer|asic) (?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}=*"
 )
 """Texts that are a secret wherever they stand: keys of well-known services, and passwords in addresses."""
 
-SIGNS = ("://", "PRIVATE KEY-----", "AKIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "hf_", "sk-", "xox", "eyJ")
+NOT_SHOWN = "(a literal secret, not shown)"
+
+SIGN = re.compile("://|PRIVATE KEY-----|AKIA|gh[pousr]_|hf_|sk-|xox|eyJ|earer |asic ")
 """One of these is in each such text: looked for first, for most texts have none."""
+
+CONFIGURATIONS = (".env", ".ini", ".conf", ".cfg", ".cnf", ".properties", ".yaml", ".yml", ".toml", ".json")
+"""Files whose values need no quotes, as those of a program do."""
+
+SHORTEST = 6
+"""Characters of a secret in a configuration: what is shorter is mostly a setting."""
+
+LONGEST = 2000
+"""Characters of a line of a configuration; longer ones are data."""
+
+_OF_A_LANGUAGE = re.compile(r"(^|_)(BOS|EOS|PAD|UNK|SEP|CLS|MASK|STOP|NEXT|PAGE)_TOKEN$", re.IGNORECASE)
+"""Tokens that a model reads, or that a page of answers ends with: no secret is called so."""
+
+_NAMES_AN_OBJECT = frozenset({"secret", "credential", "credentials", "token"})
+"""What values of a chart call the object that holds a secret as often as the secret itself."""
+
+_ELSEWHERE = re.compile(
+    r"[/$<{~`%*]|(?:vault|op|arn|ref\+\w+|secretref|gcp-?sm|awssm|azurekeyvault|env|file|secret):"
+    r"|(?:true|false|null|none|[0-9]{1,3})?$",
+    re.IGNORECASE,
+)
+"""How a text begins that only tells where the secret is, or that there is none."""
+
+_KINDS = frozenset(
+    {"string", "str", "text", "required", "optional", "enabled", "disabled", "default", "auto", "literal", "basic"}
+)
+"""Words that stand behind a secret's name in a configuration and say something about it."""
+
+_COMMAND = re.compile(r"(command|args?|arguments|cmd|entrypoint|exec|script|flags|options)$", re.IGNORECASE)
+"""What is called so is a command, or words of one."""
+
+_FLAG = re.compile(r"--?([A-Za-z][\w-]*)")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=[\"']?(.+)", re.DOTALL)
+_SHELL_WORD = re.compile(r"""[A-Za-z_]\w*=(?:"[^"]*"|'[^']*')|"[^"]*"|'[^']*'|[^\s;&|()"']+""")
+_SETTING = re.compile(
+    r"""\s*(?:-\s+|export\s+)?["']?(?P<key>[A-Za-z_][\w.-]*)["']?\s*[:=]\s*"""
+    r"""(?P<value>"[^"]*"|'[^']*'|[^\s"'(){}\[\]<>$,;#]+)\s*[,;]?\s*(?:#.*)?$"""
+)
+_ASSIGNED_INSIDE = re.compile(r"(?<![\w-])(?:--?)?(?P<key>[A-Za-z][\w-]*)=(?P<value>(?![/$<{…])[^\s,;'\"]{4,})")
+_IN_PROSE = re.compile(
+    r"\b(?:password|passwd|passphrase|secret|token|(?:api|access|private|secret)[-_ ]?key|credentials?)\b['\"`]?"
+    r"(?:\s*[:=]\s*|\s+(?:(?:is|was)\s+)?)['\"`]?(?P<value>(?=[^\s'\"`]*[0-9!#%^&+=_$@?])[^\s'\"`]{4,})",
+    re.IGNORECASE,
+)
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OPTION = re.compile(r"--?([A-Za-z][\w-]*)=(.+)", re.DOTALL)
@@ -50,10 +101,11 @@ _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _KEY_ENDS = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
 
 
+@lru_cache(maxsize=8192)
 def names_secret(name: str) -> bool:
     """Whether what goes by a name is a secret: `API_KEY`, `db_password`, `api-key`, `apiKey`, `x-api-key`."""
     if SECRET_NAME.search(name) is not None:
-        return True
+        return _OF_A_LANGUAGE.search(name) is None
     return WORDS_NAME.search(re.sub(r"[-./]", "_", _CAMEL.sub("_", name))) is not None
 
 
@@ -64,13 +116,140 @@ def holds_secret(name: str, text: str) -> bool:
 
 def looks_secret(text: str) -> bool:
     """Whether a text is a secret wherever it stands."""
-    return any(sign in text for sign in SIGNS) and SECRET_TEXT.search(text) is not None
+    return SIGN.search(text) is not None and SECRET_TEXT.search(text) is not None
 
 
 def option_with_secret(text: str) -> bool:
     """Whether a word of a command is an option that brings a secret along: `--password=…`; variables are none."""
     match = _OPTION.fullmatch(text)
     return match is not None and names_secret(match[1]) and match[2][0] not in "/${<"
+
+
+def tells_secret(name: str, text: str) -> bool:
+    """Whether a text of an output or a configuration is a secret by its name or its look.
+
+    Stricter than `holds_secret`: there, what is called `secret` mostly names an object of Kubernetes, and what is
+    itself a secret's name (`api-key`, `DB_PASSWORD`) is where to find it.
+    """
+    return looks_secret(text) or (
+        names_secret(name) and name.lower() not in _NAMES_AN_OBJECT and _is_literal(text) and not names_secret(text)
+    )
+
+
+def _is_literal(text: str) -> bool:
+    return _ELSEWHERE.match(text) is None and text.lower() not in _KINDS
+
+
+def secret_words(words: Sequence[object]) -> Iterator[int]:
+    """The indexes of a command's words that hold a secret: `--api-key=…`, `--api-key …`, `API_KEY=…`, or shell text.
+
+    A variable, a path or a small number is none, nor is the name of a secret.
+    """
+    option = False
+    for index, word in enumerate(words):
+        if not isinstance(word, str):
+            option = False
+            continue
+        follows = option and not word.startswith("-") and _is_literal(word) and not names_secret(word)
+        if follows or looks_secret(word) or option_with_secret(word) or _assigns(word) or secret_in_shell(word):
+            yield index
+        flag = _FLAG.fullmatch(word)
+        option = flag is not None and names_secret(flag[1])
+
+
+def _assigns(word: str) -> bool:
+    match = _ASSIGNMENT.fullmatch(word)
+    return match is not None and names_secret(match[1]) and _is_literal(match[2])
+
+
+def secret_in_shell(text: str) -> bool:
+    """Whether a line of shell writes a secret out: `API_KEY=… run`, `run --api-key …`."""
+    if not any(sign in text for sign in " \t\n") or not ("=" in text or "-" in text):
+        return False
+    words = [word[1:-1] if word[0] in "\"'" else word for word in _SHELL_WORD.findall(text)]
+    return any(True for _ in secret_words([word for word in words if len(word) < len(text)]))
+
+
+@lru_cache(maxsize=4096)
+def secret_in_text(name: str, text: str) -> bool:
+    """Whether a file's content holds a secret; in a configuration (by the file's name) values need no quotes."""
+    if looks_secret(text):
+        return True
+    unquoted = name.lower().endswith(CONFIGURATIONS) or name.rpartition("/")[2].startswith(".env")
+    return any(_sets_secret(line, unquoted) for line in text.splitlines() if len(line) <= LONGEST)
+
+
+def _sets_secret(line: str, unquoted: bool) -> bool:
+    match = _SETTING.match(line)
+    if match is None or not names_secret(match["key"]) or match["key"].lower() in _NAMES_AN_OBJECT:
+        return False
+    quoted = match["value"][0] in "\"'"
+    text = match["value"][1:-1] if quoted else match["value"]
+    return (quoted or unquoted) and len(text) >= SHORTEST and _is_literal(text) and not names_secret(text)
+
+
+def literal_secrets(data: Any, at: Path = (), name: str = "") -> Iterator[tuple[Path, str]]:
+    """Where an output (maps, lists and scalars) writes a secret out: the path, and what it is called.
+
+    A `value` is called by the `name` beside it, an element of a list by the list, which may be a command.
+    """
+    if isinstance(data, str):
+        in_shell = _COMMAND.search(name) is not None and secret_in_shell(data)
+        if in_shell or (secret_in_text(name, data) if "\n" in data else tells_secret(name, data)):
+            yield at, name
+    elif isinstance(data, Mapping):
+        beside = data.get("name")
+        for key, value in data.items():
+            if isinstance(value, str | dict | list) and value:
+                called = beside if key == "value" and isinstance(beside, str) else str(key)
+                yield from literal_secrets(value, (*at, key), called)
+    elif isinstance(data, list):
+        words = set(secret_words(data)) if _COMMAND.search(name) else ()
+        for index, value in enumerate(data):
+            if index in words or (isinstance(value, str) and (_assigns(value) or option_with_secret(value))):
+                yield (*at, index), name
+            else:
+                yield from literal_secrets(value, (*at, index), name)
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """A value of a spec (JSON data) with what may be a secret in it replaced by `NOT_SHOWN`; `name` is what it is called.
+
+    `secret` is the key of a reference, whose value names a secret and is none.
+    """
+    if isinstance(value, str):
+        named = holds_secret("" if name == "secret" else name, value)
+        inside = secret_in_shell(value) or secret_in_text(name, value) or hidden_in_prose(value) != value
+        return NOT_SHOWN if named or inside else value
+    if isinstance(value, Mapping):
+        beside = value.get("name")
+        called = {"default": name, "value": beside if isinstance(beside, str) else "value"}
+        return {key: without_secrets(inner, called.get(key, str(key))) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        secrets = set(secret_words(value))
+        return [NOT_SHOWN if index in secrets else without_secrets(inner, name) for index, inner in enumerate(value)]
+    return value
+
+
+def hidden(text: str) -> str:
+    """A sentence with what may be a secret hidden: in one, as opposed to a source, `name: …` is mostly prose."""
+    if "=" in text:
+        text = _ASSIGNED_INSIDE.sub(_hidden, text)
+    return _IMAGE_LOGIN.sub(_hidden, SECRET_TEXT.sub(_hidden, text) if looks_secret(text) else text)
+
+
+def hidden_in_prose(text: str) -> str:
+    """The same of what a person wrote down as a reason: there, what follows a word such as `password` is hidden too."""
+    return hidden(_IN_PROSE.sub(_hidden, text))
+
+
+def _hidden(match: re.Match[str]) -> str:
+    named = match.groupdict()
+    if "key" in named and not names_secret(named["key"]):
+        return match[0]
+    if "value" not in named:
+        return "*" * len(match[0])
+    return _stars(match[0], match.start("value") - match.start(), match.end("value") - match.start())
 
 
 def has_login(image: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
 from relspec.loader import Loader
 from relspec.resolve import ENVIRONMENTS
 from relspec.spec.release import Release
-from relspec.tree import MAX_FOLDERS, Tree, too_deep
+from relspec.tree import MAX_FOLDERS, Tree, not_ours, too_deep
 
 ENVIRONMENT_FILE = "environment.yaml"
 RELEASE_FILE = "release.yaml"
@@ -50,7 +51,8 @@ def discover(tree: Tree, loader: Loader) -> Found:
     """
     environments: list[str] = []
     places: list[Place] = []
-    findings = [_link(ENVIRONMENTS)] if tree.kind(ENVIRONMENTS) in ("link", "other") else []
+    kind = tree.kind(ENVIRONMENTS)
+    findings = [not_ours(ENVIRONMENTS, kind, Where(ENVIRONMENTS))] if kind in ("link", "other") else []
     for folder, names, problems in _folders(tree, ENVIRONMENTS):
         if folder.count("/") > MAX_FOLDERS:
             findings.append(too_deep(folder))
@@ -70,6 +72,8 @@ def discover(tree: Tree, loader: Loader) -> Found:
             continue
         file = f"{folder}/{RELEASE_FILE}"
         environment = _enclosing(path, environments)
+        if environment is None and _is_behind_a_link(tree, folder):
+            continue  # the link has been named
         if environment is None:
             findings.append(
                 Finding(
@@ -86,6 +90,18 @@ def discover(tree: Tree, loader: Loader) -> Found:
             findings += _inside(tree, loader, folder)
     findings += _clashes(tree, environments, places)
     return Found(tuple(sorted(environments)), tuple(sorted(places)), tuple(findings))
+
+
+def not_said(findings: Iterable[Finding], said: Iterable[Finding | Diagnostic]) -> Iterator[Finding]:
+    """The findings but for links (RS241) that `said` names already, where something leads to them: one link, one answer."""
+    known = {link for link in map(_link_named, said) if link}
+    return (finding for finding in findings if _link_named(finding) not in known)
+
+
+def _link_named(finding: Finding | Diagnostic) -> str:
+    """The path of the link that a finding is about; empty where it is about none."""
+    named = re.match(r"(.+) is a (?:symbolic link|submodule)", finding.message) if finding.code == "RS241" else None
+    return named[1] if named is not None else ""
 
 
 def release_at(tree: Tree, loader: Loader, file: str) -> Place | None:
@@ -125,7 +141,8 @@ def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], lis
     """
     entries = tree.entries(folder)
     files = frozenset(name for name, kind in entries if kind == "file")
-    problems = [_link(f"{folder}/{name}") for name, kind in entries if kind in ("link", "other")]
+    links = ((f"{folder}/{name}", kind) for name, kind in entries if kind in ("link", "other"))
+    problems = [not_ours(path, kind, Where(path)) for path, kind in links]
     problems += (_no_file(folder, name) for name, kind in entries if kind == "folder" and name in FILES)
     yield folder, files, problems
     if (RELEASE_FILE in files and ENVIRONMENT_FILE not in files) or folder.count("/") > MAX_FOLDERS:
@@ -133,11 +150,6 @@ def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], lis
     for name, kind in entries:
         if kind == "folder":
             yield from _folders(tree, f"{folder}/{name}")
-
-
-def _link(path: str) -> Finding:
-    message = f"{path} is a symbolic link or a submodule, which is never followed"
-    return Finding("RS241", message, Where(path), "replace it by the file or folder itself")
 
 
 def _no_file(folder: str, name: str) -> Finding:
@@ -153,6 +165,15 @@ def _enclosing(path: str, environments: list[str]) -> str | None:
             return path
         path = posixpath.dirname(path)
     return None
+
+
+def _is_behind_a_link(tree: Tree, folder: str) -> bool:
+    """Whether the environment.yaml of a folder, or of one above it, is a link."""
+    while folder.startswith(f"{ENVIRONMENTS}/"):
+        if tree.kind(f"{folder}/{ENVIRONMENT_FILE}") in ("link", "other"):
+            return True
+        folder = posixpath.dirname(folder)
+    return False
 
 
 def _misnamed(folder: str, name: str) -> Finding:
@@ -179,7 +200,7 @@ def _inside(tree: Tree, loader: Loader, release: str) -> Iterator[Finding]:
                 yield Finding(
                     "RS220",
                     f"this file lies inside the release {release.removeprefix(ENVIRONMENTS + '/')}",
-                    Where(file, (), "key"),
+                    Where(file, ("name",)),
                     "move its folder beside the release's",
                 )
 

@@ -263,7 +263,9 @@ def _read(data: bytes) -> _Reading:
     tabs = tuple(_tabs(text, composer.documents))
     tab_lines = {problem.range.line for problem in tabs}
     problems += tabs
-    problems += (p for p in composer.problems if p.code != SYNTAX or p.range.line not in tab_lines)
+    # Without its line ends nothing else of a text is where it should be.
+    returned = LONE_RETURN.search(text) is not None
+    problems += (p for p in composer.problems if p.code != SYNTAX or not (returned or p.range.line in tab_lines))
     problems += _reserved_directives(text)
     problems += _root_problems(composer, bool(problems))
     return _Reading(tuple(composer.documents), tuple(problems))
@@ -288,16 +290,21 @@ FORBIDDEN_VALUE: Final = re.compile(
 """What text may not hold even where it is written as an escape."""
 
 
+LONE_RETURN: Final = re.compile("\r(?!\n)")
+
+
 def _control_characters(text: str) -> Iterator[_Problem]:
+    returned = False
     for match in FORBIDDEN.finditer(text):
+        if match[0] == "\r":
+            if returned:
+                continue  # lines end like that, or not: one mistake
+            returned = True
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
-        yield _Problem(
-            CONTROL_CHARACTER,
-            f"the character U+{ord(match[0]):04X} is not allowed in a spec",
-            Range(line, column, line, column + 1),
-            "remove it",
-        )
+        hint = "save the file with line ends of Unix" if match[0] == "\r" else "remove it"
+        message = f"the character U+{ord(match[0]):04X} is not allowed in a spec"
+        yield _Problem(CONTROL_CHARACTER, message, Range(line, column, line, column + 1), hint)
 
 
 def _reserved_directives(text: str) -> Iterator[_Problem]:
@@ -305,7 +312,10 @@ def _reserved_directives(text: str) -> Iterator[_Problem]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("%") and not line.startswith(("%YAML", "%TAG")):
             yield _Problem(
-                TAG, "a YAML directive", Range(number, 1, number, 2), "remove the line; specs are plain YAML"
+                TAG,
+                "this line is a YAML directive",
+                Range(number, 1, number, 2),
+                "remove the line; specs are plain YAML",
             )
         elif line.strip() and not line.startswith(("#", "%")):
             return
@@ -321,7 +331,7 @@ def _tabs(text: str, documents: list[_Node]) -> Iterator[_Problem]:
         if "\t" in indent and line.strip() and number not in inside:
             column = indent.index("\t") + 1
             span = Range(number, column, number, len(indent) + 1)
-            yield _Problem(TAB, "a tab in the indentation", span, "indent with spaces")
+            yield _Problem(TAB, "this line is indented with a tab", span, "indent with spaces")
 
 
 def _continuation_lines(root: _Node) -> Iterator[int]:
@@ -342,7 +352,8 @@ def _walk(root: _Node) -> Iterator[_Node]:
 
 def _root_problems(composer: _Composer, broken: bool) -> Iterator[_Problem]:
     """What is wrong with the documents as such."""
-    for span in composer.starts[1:]:
+    ended = any(problem.code == SEVERAL_DOCUMENTS for problem in composer.problems)  # `...`, which says it already
+    for span in () if ended else composer.starts[1:]:
         message = "a second YAML document begins here"
         yield _Problem(SEVERAL_DOCUMENTS, message, span, "keep one document a file, without `---` in the middle")
     broken = broken or bool(composer.problems)
@@ -457,7 +468,11 @@ class _Composer:
     def document_start(self, event: Any) -> None:
         self.starts.append(_span(event))
         if event.version is not None or event.tags:
-            self.report(TAG, "a YAML directive", _span(event), "remove the line; specs are plain YAML 1.2")
+            # The event begins at the `---` after it.
+            lines = range(min(event.start_mark.line, len(self.lines)), 0, -1)
+            line = next((n for n in lines if self.lines[n - 1].startswith("%")), event.start_mark.line + 1)
+            hint = "remove the line; specs are plain YAML 1.2"
+            self.report(TAG, "this line is a YAML directive", Range(line, 1, line, 2), hint)
 
     def document_end(self, event: Any) -> None:
         if event.explicit:
@@ -514,15 +529,18 @@ class _Composer:
             self.report(ALIAS, message, span, "remove it; to share values use a base: `extends: …`")
         if event.tag is not None:
             span = self._property("!", event)
-            self.report(
-                TAG, f"the tag {event.tag}", span, "remove it; write text in quotes, numbers and booleans plain"
+            written = (
+                self.lines[span.line - 1][span.column - 1 : span.end_column - 1] if span.line <= len(self.lines) else ""
             )
+            shown = written if written.startswith("!") else event.tag
+            message = f"`{shown if len(shown) <= 60 else shown[:57] + '...'}` is a YAML tag"
+            self.report(TAG, message, span, "remove it; write text in quotes, numbers and booleans plain")
 
     def _property(self, sign: str, event: Any) -> Range:
         """The range of the word that begins with `sign` in front of a node, or the node's first line."""
         span = _first_line(_span(event))
         line = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
-        word = re.compile(re.escape(sign) + r"[^\s,\[\]{}]*").search(line, span.column - 1)
+        word = re.compile(r"!<[^>]*>|" + re.escape(sign) + r"[^\s,\[\]{}]*").search(line, span.column - 1)
         return span if word is None else Range(span.line, word.start() + 1, span.line, word.end() + 1)
 
     def _placed(self, span: Range) -> Range:
@@ -577,11 +595,11 @@ class _Composer:
         return found
 
     def _key_is_not_text(self, key: _Node) -> None:
-        what = {dict: "a map", list: "a list", bool: "a boolean", int: "an integer", float: "a float"}
+        what = {dict: "a map", list: "a list", bool: "a boolean", int: "a whole number", float: "a number"}
         kind = what.get(type(key.value), "null")
         source = self._source(key.range)
         hint = f'write "{source}" in quotes' if source and not key.children else "write a key before the `:`"
-        self.report(KEY_NOT_TEXT, f"a key is {kind}, not text", _first_line(key.range), hint)
+        self.report(KEY_NOT_TEXT, f"this key is {kind}, not text", _first_line(key.range), hint)
 
     def _source(self, span: Range) -> str:
         """The text of a range on one line; empty for a longer one."""
@@ -652,6 +670,11 @@ EXPLANATIONS: Final[tuple[tuple[str, str, str], ...]] = (
 """Part of a parser's message, what it means to whoever wrote the file, and what to do."""
 
 
+def explained(problem: str) -> str:
+    """What a parser's message means, in the words of whoever wrote the text; the message itself where we have none."""
+    return next((explanation for part, explanation, _ in EXPLANATIONS if part in problem), problem)
+
+
 def _syntax_problem(error: MarkedYAMLError, lines: list[str]) -> _Problem:
     """One sentence for a parser's error, where it helps most: an unclosed quote at the quote, else at the problem."""
     problem = str(error.problem or error.context or "not valid YAML")
@@ -664,9 +687,9 @@ def _syntax_problem(error: MarkedYAMLError, lines: list[str]) -> _Problem:
     mark = (error.context_mark if opened else None) or error.problem_mark or error.context_mark
     code = SYNTAX
     if "directive" in problem or (mark is not None and _line(lines, mark.line).startswith("%")):
-        code, message, hint = TAG, "a YAML directive", "remove the line; specs are plain YAML 1.2"
+        code, message, hint = TAG, "this line is a YAML directive", "remove the line; specs are plain YAML 1.2"
     elif "undefined tag handle" in problem or "scanning a tag" in str(error.context):
-        code, message, hint = TAG, "a YAML tag", "remove it; write text in quotes, numbers and booleans plain"
+        code, message, hint = TAG, "this is a YAML tag", "remove it; write text in quotes, numbers and booleans plain"
     if mark is None:
         return _Problem(code, message, START, hint)
     line, column = mark.line + 1, mark.column + 1
@@ -691,7 +714,7 @@ def locator(data: bytes) -> Callable[[Path, Part], Range]:
     Lines and columns count from 1, columns in characters, a byte order mark not counted. A value's range is exact: it
     runs from its first character to after its last (a block scalar from its `|`, without the last line end), so that
     it can be spliced. An item of a list has no key: its range is the value's. Where the path leads nowhere the answer
-    is the key of the innermost map (or list) that exists, for the root the first key. Works on broken files too, as
+    is the key of the innermost map (or list) that exists, for the root the first key; so is the key of the document. Works on broken files too, as
     far as they can be read. Of a duplicate key the first is meant. Only the first document counts.
     """
     careful = functools.cache(lambda: _read(data).documents)
@@ -719,6 +742,8 @@ def _outline(data: bytes) -> Outline | None:
 
 
 def _located(root: _Node, path: Path, part: Part) -> Range:
+    if not path and part == "key":
+        return _enclosing(root, None)
     node, key = root, None
     for step in path:
         found = _child(node, step)

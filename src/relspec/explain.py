@@ -8,6 +8,7 @@ from typing import Any
 
 from relspec import documents
 from relspec.compiler import CompiledRelease, written
+from relspec.credentials import without_secrets
 from relspec.diagnostics import Finding, Path, RelspecError, Where
 from relspec.layers import Layers, deepest
 from relspec.outputs import origin_of, where
@@ -76,7 +77,7 @@ def _child(data: Any, key: str | int) -> Any:
 
 
 def _explained(name: str, layers: Layers, path: Path, service: ResolvedService | None) -> Explanation:
-    sources = tuple(Source(layer.name, layer.where(path), _at(layer.data, path)) for layer in layers.writers(path))
+    sources = tuple(Source(layer.name, layer.where(path), _shown(layer.data, path)) for layer in layers.writers(path))
     notes: list[str] = []
     if service is not None and path == ("model",) and service.model is not None:
         model = service.model
@@ -86,7 +87,7 @@ def _explained(name: str, layers: Layers, path: Path, service: ResolvedService |
         notes.append(f"from the runtime of {service.model.name} {service.model.version}, {service.model.file}")
         return Explanation(name, service.image, (), tuple(notes))
     if deepest(layers.merged, path) == len(path):
-        return Explanation(name, _at(layers.merged, path), sources, tuple(notes))
+        return Explanation(name, _shown(layers.merged, path), sources, tuple(notes))
     default = _default(service, path)
     if default is None:
         known = _at(layers.merged, path[: deepest(layers.merged, path)])
@@ -108,6 +109,11 @@ def _default(service: ResolvedService | None, path: Path) -> Any:
             return None
         value = getattr(value, name)
     return value.model_dump(by_alias=True, exclude_none=True) if hasattr(value, "model_dump") else value
+
+
+def _shown(data: Any, path: Path) -> Any:
+    """The node at a path without secrets: what is one may depend on what stands beside it."""
+    return _at(without_secrets(data), path)
 
 
 def _at(data: Any, path: Sequence[str | int]) -> Any:

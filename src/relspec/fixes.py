@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -298,10 +298,28 @@ def _duplicate_key(diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
     one, other = lines[first.line - 1], lines[span.line - 1]
     # A block below the key, a flow collection or a scalar over several lines may differ further down.
     simple = re.fullmatch(r" *[^\s:#]+: +[^\s|>&*!{\[][^{}\[\]]*", one)
-    if one == other and simple and first.line != span.line and not _goes_on(lines, span) and not _goes_on(lines, first):
-        gone = edits.Edit(Range(span.line, 1, span.line + 1, 1), "")
-        if span.line < len(lines):
-            yield "remove the second line, which says the same", edits.splice(data, [gone])
+    if one != other or not simple or first.line == span.line or _goes_on(lines, span) or _goes_on(lines, first):
+        return
+    about_one, about_other = _comments_above(lines, first.line), _comments_above(lines, span.line)
+    if about_other and not about_one:
+        yield "remove the first line, which says the same", _without_lines(data, first.line, first.line)
+    elif (not about_other or about_one == about_other) and span.line < len(lines):
+        above = span.line - len(about_other)
+        yield "remove the second line, which says the same", _without_lines(data, above, span.line)
+
+
+def _comments_above(lines: Sequence[str], line: int) -> list[str]:
+    """The comments right above a line, with its indent: they are about it."""
+    text = lines[line - 1]
+    start = " " * (len(text) - len(text.lstrip(" "))) + "#"
+    above: list[str] = []
+    while line - 2 - len(above) >= 0 and lines[line - 2 - len(above)].startswith(start):
+        above.insert(0, lines[line - 2 - len(above)])
+    return above
+
+
+def _without_lines(data: bytes, first: int, last: int) -> bytes:
+    return edits.splice(data, [edits.Edit(Range(first, 1, last + 1, 1), "")])
 
 
 def _goes_on(lines: Sequence[str], span: Range) -> bool:
@@ -361,10 +379,63 @@ def _gate(diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
     steps, wanted = canary.get("steps"), canary[AUTO]
     if not isinstance(steps, list) or not steps or not isinstance(wanted, bool):
         return
-    if not wanted:
-        data = _with_gate(data, (*path[:-1], "steps"), steps, diagnostic.file)
-    title = f"remove {AUTO}" if wanted else "write it as the last step: pause: {}"
-    yield title, edits.remove(data, path, file=diagnostic.file)
+    if wanted:
+        if not _comments_of(data, path).any:  # nothing takes its place, so that a comment would be lost
+            yield f"remove {AUTO}", edits.remove(data, path, file=diagnostic.file)
+        return
+    gated = _with_gate(data, (*path[:-1], "steps"), steps, diagnostic.file)
+    known = f"remove {AUTO}: the steps wait for a person already"
+    title = known if gated == data else "write it as the last step: pause: {}"
+    yield title, edits.remove(_with_comments_at_the_gate(gated, path, diagnostic.file), path, file=diagnostic.file)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comments:
+    """The comments about an entry on a line of its own: `above` it, and `beside` it."""
+
+    above: tuple[str, ...] = ()
+    beside: str = ""
+
+    @property
+    def any(self) -> bool:
+        return bool(self.above or self.beside)
+
+
+def _comments_of(data: bytes, path: Path) -> _Comments:
+    """The comments about a plain entry. Those above are about what follows, too, where something does."""
+    at = documents.locate(data, path, "key")
+    lines = [line.removesuffix("\r") for line in data.decode("utf-8-sig").split("\n")]
+    own = re.fullmatch(r" *[\w\"']+ *: +[^#\s{}\[\],]+\s*(#.*)?", lines[at.line - 1])
+    if own is None:
+        return _Comments()
+    following = next((line for line in lines[at.line :] if line.strip() and not line.lstrip().startswith("#")), "")
+    last = len(following) - len(following.lstrip(" ")) < at.column - 1
+    return _Comments(tuple(_comments_above(lines, at.line)) if last else (), own[1] or "")
+
+
+def _with_comments_at_the_gate(data: bytes, path: Path, file: str) -> bytes:
+    """The file with the comments about the entry at `path` where the last step that waits for a person is."""
+    comments = _comments_of(data, path)
+    if not comments.any:
+        return data
+    steps = _held(data, (*path[:-1], "steps"), file)
+    last = max(index for index, step in enumerate(steps) if step == GATE)
+    gate = documents.locate(data, (*path[:-1], "steps", last), "value").line
+    entry = documents.locate(data, path, "key").line
+    lines = data.decode("utf-8-sig").split("\n")
+    text = lines[gate - 1].removesuffix("\r")
+    if comments.beside and "#" in text:
+        raise ValueError("the gate has a comment of its own")
+    end = "\r\n" if lines[gate - 1].endswith("\r") else "\n"
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    above = "".join(f"{indent}{comment.lstrip(' ')}{end}" for comment in comments.above)
+    moved = [edits.Edit(Range(gate, 1, gate, 1), above)] if above else []
+    if comments.beside:
+        column = len(text) + 1
+        moved.append(edits.Edit(Range(gate, column, gate, column), f"  {comments.beside}"))
+    if comments.above:
+        moved.append(edits.Edit(Range(entry - len(comments.above), 1, entry, 1), ""))
+    return edits.splice(data, moved)
 
 
 def _with_gate(data: bytes, path: Path, steps: Sequence[Any], file: str) -> bytes:

@@ -66,6 +66,8 @@ class Outline:
                 return self._entry(node, next(iter(node.value)))[0]
             else:
                 return _sure(key)
+        if not path and part == "key" and isinstance(node.value, dict):
+            return self._entry(node, next(iter(node.value)))[0]
         return key if part == "key" and key is not None else self._span(node)
 
     def _entry(self, node: _Node, wanted: str | int) -> tuple[Range, _Node]:

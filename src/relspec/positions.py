@@ -11,6 +11,7 @@ from functools import cache
 
 from relspec import documents
 from relspec.catalogue import CATALOGUE
+from relspec.credentials import hidden
 from relspec.diagnostics import Diagnostic, Finding, Path, Position, Range, RelspecError, Where
 
 Read = Callable[[str], bytes]
@@ -48,9 +49,9 @@ def _diagnostic(same: list[Finding], span: Range | None, lines: Lines) -> Diagno
         kind=rule.kind,
         file=first.where.file,
         range=span,
-        message=first.message,
-        hint=hint,
-        related=tuple(Position(r.message, r.where.file, lines.range(r.where) or START) for r in first.related),
+        message=hidden(first.message),
+        hint=hidden(hint),
+        related=tuple(Position(hidden(r.message), r.where.file, lines.range(r.where) or START) for r in first.related),
         releases=tuple(sorted({finding.release for finding in same if finding.release})),
         path=first.where.path,
         remedy=first.remedy,

@@ -21,7 +21,7 @@ from relspec.layers import Data, Layer, Layers, long_form, merge
 from relspec.loader import Loader
 from relspec.registry.records import Registry, ResolvedModel
 from relspec.spec.environment import EnvironmentSpec, HelmTarget, Policies, Rollback, RolloutsTarget, TargetSettings
-from relspec.spec.quantities import MODEL_REFERENCE
+from relspec.spec.quantities import DNS_LABEL, MODEL_REFERENCE
 from relspec.spec.release import HelmSource, Release
 from relspec.spec.service import (
     FileContent,
@@ -705,16 +705,13 @@ def _name_problems(top: Data, file: str, environment_path: str) -> list[Finding]
             )
         ]
     beside = folder == f"{ENVIRONMENTS}/{environment_path}"
-    if not beside and top["name"] != posixpath.basename(folder):
-        return [
-            Finding(
-                "RS214",
-                f"this release lies in a folder called {posixpath.basename(folder)}",
-                Where(file, ("name",)),
-                f"write name: {posixpath.basename(folder)}, or rename the folder",
-                remedy=Remedy("write", value=posixpath.basename(folder)),
-            )
-        ]
+    name = posixpath.basename(folder)
+    if not beside and top["name"] != name:
+        fits = re.fullmatch(DNS_LABEL, name) is not None
+        hint = f"write name: {name}, or rename the folder" if fits else f"rename the folder: {top['name']}"
+        remedy = Remedy("write", value=name) if fits else None
+        message = f"this release lies in a folder called {name}"
+        return [Finding("RS214", message, Where(file, ("name",)), hint, remedy=remedy)]
     return []
 
 

@@ -15,12 +15,14 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from relspec.credentials import literal_secrets, looks_secret, names_secret
 from relspec.diagnostics import Part, Path
-from relspec.schema_cost import TOO_MUCH, TOO_MUCH_HINT, unfolds_to_too_much
+from relspec.schema_cost import TOO_LONG, TOO_LONG_TO_SAY, TOO_MUCH, TOO_MUCH_HINT, Work, unfolds_to_too_much
 
 if TYPE_CHECKING:
     from jsonschema_rs import ValidationError, ValidationErrorKind, Validator
@@ -34,11 +36,14 @@ DEFAULT_KUBERNETES = "1.34"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """The JSON Schema edition of the schemas in `schemas/outputs/`."""
 
-BACKTRACK_LIMIT = 100_000
-"""Steps that a pattern of a chart's schema may take where it needs look-around, which no linear engine has."""
+BACKTRACK_LIMIT = 10_000
+"""Steps back that a pattern of a team's schema may take where it looks around, which no linear engine knows."""
 
 SHOWN = 60
 """Characters of a value that a message repeats, at most."""
+
+MAX_ERRORS = 1000
+"""Errors of the engine that are explained."""
 
 LISTED = 12
 """Fields or options that a message lists, at most."""
@@ -143,14 +148,14 @@ def _definitions(kubernetes: str) -> dict[str, Any]:
 def _object_checker(kind: str, kubernetes: str) -> _Checker:
     """The checker of one kind, by `apiVersion/kind`, for one Kubernetes version."""
     schema = object_schema(kind, kubernetes)
-    return _Checker(schema, _linear(schema), f"the {kind.rpartition('/')[2]}", ours=True)
+    return _Checker(schema, _linear(schema), f"the {kind.rpartition('/')[2]}")
 
 
 @functools.cache
 def _compose_checker() -> _Checker:
     """The checker of Compose files."""
     schema = compose_schema()
-    return _Checker(schema, _linear(schema), "the Compose file", ours=True)
+    return _Checker(schema, _linear(schema), "the Compose file")
 
 
 @functools.lru_cache(maxsize=64)
@@ -160,10 +165,10 @@ def _user_checker(text: str) -> _Checker:
     if unfolds_to_too_much(schema):
         raise UnusableSchemaError(f"the schema {TOO_MUCH}; {TOO_MUCH_HINT}")
     try:
-        return _Checker(schema, _linear(schema), "the value")
+        return _Checker(schema, _linear(schema), "the value", Work(schema))
     except ValueError:
         # Perhaps only a look-ahead, which the linear engine does not know: the bounded one decides.
-        return _Checker(schema, _bounded(schema), "the value")
+        return _Checker(schema, _bounded(schema), "the value", Work(schema))
 
 
 def _linear(schema: dict[str, Any]) -> Validator:
@@ -206,25 +211,43 @@ def _unusable(error: ValueError) -> str:
 class _Checker:
     """A schema with its compiled validator, and what messages call the whole value.
 
-    In `ours`, a `description` completes "must be …"; in a user's schema it is prose.
+    `work` bounds what a user's schema takes. In `ours`, whose work is known, there is none, and a `description` completes
+    "must be …"; in a user's schema it is prose.
     """
 
     schema: Any
     validator: Validator
     name: str
-    ours: bool = False
+    work: Work | None = None
+    secrets: frozenset[Path] = frozenset()
+    """Where the value at hand writes secrets out: messages don't repeat them."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether relspec brings the schema."""
+        return self.work is None
 
     def problems(self, value: object) -> tuple[SchemaProblem, ...]:
-        """Every problem once, sorted by path; nothing else than the decision is computed for a value that fits."""
+        """Every problem once, sorted by path; nothing else than the decision is computed for a value that fits.
+
+        Raises UnusableSchemaError where a user's schema would take too long to say.
+        """
         value = dict(value) if isinstance(value, Mapping) else value
+        if self.work is not None and self.work.takes_too_long(value):
+            raise UnusableSchemaError(f"the schema {TOO_LONG}; {TOO_MUCH_HINT}")
         try:
             if self.validator.is_valid(value):
                 return ()
-            errors = list(self.validator.iter_errors(value))
+            if self.work is not None and self.work.says_too_much(value):
+                raise UnusableSchemaError(f"the schema {TOO_LONG_TO_SAY}")
+            errors = list(islice(self.validator.iter_errors(value), MAX_ERRORS))
+        except UnusableSchemaError:
+            raise
         except ValueError as error:
             # What is no JSON (a key that is a number) or has more levels than the engine follows can't be said to fit.
             return (SchemaProblem((), f"{self.name} can't be checked: {_cut(str(error), 2 * SHOWN)}"),)
-        found = {problem for error in errors for problem in _explained(error, self)}
+        knowing = replace(self, secrets=frozenset(path for path, _ in literal_secrets(value)))
+        found = {problem for error in errors for problem in _explained(error, knowing)}
         if not found:
             raise AssertionError(f"{self.name} was refused without a reason")
         return tuple(sorted(found, key=_document_order))
@@ -232,6 +255,14 @@ class _Checker:
     def place(self, path: Path) -> str:
         """A path as a person writes it: `spec.containers[0].image`."""
         return "".join(_step(step) for step in path).removeprefix(".") or self.name
+
+    def shown(self, error: ValidationError) -> str:
+        """The wrong value in a message, unless it may be a secret."""
+        path = tuple(error.instance_path)
+        named = any(isinstance(step, str) and names_secret(step) for step in path)
+        if path in self.secrets or (isinstance(error.instance, str) and (named or looks_secret(error.instance))):
+            return "what it is"
+        return _shown(error.instance)
 
     def around(self, error: ValidationError) -> dict[str, Any]:
         """The schema that holds the keyword which failed, or an empty one where it can't be followed."""
@@ -265,7 +296,7 @@ def _explained(error: ValidationError, checker: _Checker) -> Iterator[SchemaProb
     place = checker.place(path)
     match error.kind:
         case Kind.AdditionalProperties(unexpected=names) | Kind.UnevaluatedProperties(unexpected=names):
-            for name in names:
+            for name in names[:MAX_ERRORS]:
                 yield _unknown_field(error, name, checker)
         case Kind.FalseSchema() if error.schema_path[-1:] == ["additionalProperties"]:
             # How the engine refuses the keys of a map that declares none at all; it doesn't say which.
@@ -348,7 +379,7 @@ def _no_form_fits(
     typed = [form for form in forms if not _wrong_type(form, path)]
     if not typed:
         types = sorted({name for form in forms for name in _types(form, path)})
-        yield SchemaProblem(path, f"{place} must be {_one_of_types(types)}, not {_shown(error.instance)}")
+        yield SchemaProblem(path, f"{place} must be {_one_of_types(types)}, not {checker.shown(error)}")
         return
     missing = [_only_missing(form) for form in typed]
     if len(missing) > 1 and all(missing):
@@ -428,7 +459,7 @@ def _complaint(error: ValidationError, checker: _Checker) -> str:
     """What is wrong with a value: the rule that it breaks or, for rare ones, the engine's words, which don't show it."""
     rule = _rule(error, checker)
     if rule:
-        return f"must {rule}, not {_shown(error.instance)}"
+        return f"must {rule}, not {checker.shown(error)}"
     return f"does not fit its schema: {_cut(error.message, 2 * SHOWN)}"
 
 

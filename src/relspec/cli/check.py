@@ -48,10 +48,12 @@ def command(
 ) -> int:
     """Check releases and everything they use; exit 1 on any error."""
     from relspec.compiler import Compiler
+    from relspec.discovery import not_said
     from relspec.gitops.repository import Repository
     from relspec.gitops.review import Review, check_merge
     from relspec.positions import locate, sorted_diagnostics
     from relspec.reporters.text import summary
+    from relspec.rules.allowances import UNKNOWN_DAY
     from relspec.workspace import select
 
     if diff and form != "text":
@@ -68,20 +70,24 @@ def command(
     compiler = review.compiler if review is not None else Compiler(tree)
     places = select(compiler.found, session.words(releases), session.prefix) if releases else None
     reporting = Reporting("check", session, tree, form, report_files(reports, session, compiler.output))
-    compiled = review.compiled(places) if review is not None else compiler.compile(places, today=repository.day())
+    compiled = (
+        review.compiled(places)
+        if review is not None
+        else compiler.compile(places, today=repository.day() or UNKNOWN_DAY)
+    )
     more = [] if releases else list(_beside_the_releases(compiler, repository, compiled))
     if review is not None:
         more += review.findings()
     if merge is not None:
         more += check_merge(repository, merge)
     known = {(d.code, d.file, d.range) for d in compiled.diagnostics}
-    found = (d for d in locate(more, compiler.loader.text) if (d.code, d.file, d.range) not in known)
+    new = not_said(more, compiled.diagnostics)
+    found = (d for d in locate(new, compiler.loader.text) if (d.code, d.file, d.range) not in known)
     diagnostics = sorted_diagnostics((*compiled.diagnostics, *found))
     results = reporting.results(diagnostics, [release.place.id for release in compiled.releases])
-    reporting.show(results)
+    reporting.publish(results)
     if form == "text":
         click.echo(summary(diagnostics, len(compiled.releases)))
-    reporting.write(results)
     if compiled.crashed:
         return 3
     return 1 if failed(diagnostics) else 0
@@ -116,7 +122,7 @@ def _fix(session: Session, releases: Sequence[str], *, diff: bool, form: str) ->
 
 def _beside_the_releases(compiler: Compiler, repository: Repository, compiled: Compiled) -> Iterator[Finding]:
     """What no release leads to: unused versions, environments and allowances, and files that Git should not track."""
-    from relspec.rules.allowances import unused
+    from relspec.rules.allowances import loosened, unused
     from relspec.rules.attributes import merged_otherwise
     from relspec.rules.pinned import pinned_values
     from relspec.rules.records import check_registry
@@ -127,6 +133,7 @@ def _beside_the_releases(compiler: Compiler, repository: Repository, compiled: C
     yield from pinned_values(compiler.tree.read, compiler.found.releases)
     resolved = [(r.release, r.findings) for r in compiled.releases if r.release is not None]
     yield from unused(resolved, [place.id for place in compiler.found.releases])
+    yield from loosened([release for release, _ in resolved])
     yield from merged_otherwise(compiler.tree, compiler.output, [place.id for place in compiler.found.releases])
     yield from tracked_env_files(_tracked_env_files(compiler, repository))
 

@@ -66,15 +66,15 @@ def command(
     compiled = compiler.compile(places, targets or None)
     diagnostics = [as_compile_says(diagnostic) for diagnostic in compiled.diagnostics]
     results = reporting.results(diagnostics, [release.place.id for release in compiled.releases])
-    if form == "text" or compiled.stopped:
-        reporting.show(results)
     if compiled.stopped:
-        reporting.write(results)
+        reporting.publish(results)
         click.echo("nothing was written", err=True)
         return 3 if compiled.crashed else 1
+    if form == "text":
+        reporting.show(results)
     if to_stdout:
-        click.echo(_joined(compiled.files), nl=False)
         reporting.write(results)
+        click.echo(_joined(compiled.files), nl=False)
         return 0
     scope = _scope(compiled, whole=places is None and folder is None, targets=targets)
     if check and (revision is not None or session.is_bare):

@@ -7,7 +7,7 @@ import re
 
 import click
 
-from relspec.cli.session import Session, report
+from relspec.cli.session import Session, format_option, report
 from relspec.reporters.text import printable
 
 EXAMPLES = """\b
@@ -23,7 +23,7 @@ Examples:
 @click.argument("subject", required=False, metavar="RELEASE | FILE:LINE | CODE")
 @click.argument("field", required=False)
 @click.option("--capabilities", is_flag=True, help="What each target can express.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@format_option
 @click.pass_obj
 def command(directory: str, subject: str | None, field: str | None, *, capabilities: bool, form: str) -> int:
     """Say where a value, a line of an output or a code comes from."""

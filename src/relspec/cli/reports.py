@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from relspec.cli.session import Session, print_text, source_of
+from relspec.cli.session import Session, formats_option, print_text, source_of
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
 from relspec.fixes import with_fixes
 from relspec.tree import Tree
@@ -34,9 +34,7 @@ def report_options(function: Function) -> Function:
         metavar="FILE",
         help="Also write a report, in the format of its ending (.sarif .json .xml .md) or FORMAT:FILE.",
     )(function)
-    return click.option(
-        "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to report."
-    )(function)
+    return formats_option(*FORMATS)(function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,18 @@ class Reporting:
             prefix=_below_git(self.session),
             version=version("relspec"),
         )
+
+    def publish(self, results: Results) -> None:
+        """Shows the results and writes the files. Raises RelspecError: RS604, RS605.
+
+        A program reads one document: where a file can't be written, the one that says so.
+        """
+        if self.form == "text":
+            self.show(results)
+            self.write(results)
+        else:
+            self.write(results)
+            self.show(results)
 
     def show(self, results: Results) -> None:
         """Prints text to stderr, every other format to stdout."""

@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,20 +28,59 @@ INTERRUPTED = ("index.lock", "relspec-rollback.json")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _format_option(*names: str) -> Callable[[Function], Function]:
-    return click.option(
-        "--format", "form", type=click.Choice(names), default="text", show_default=True, help="How to report."
-    )
+def formats_option(*names: str) -> Callable[[Function], Function]:
+    """`--format` with these names, of which the first is text.
+
+    What ends the verb is said on stderr by whoever runs it; in every other format than text on stdout, too.
+    """
+
+    def decorated(function: Function) -> Function:
+        return click.option(
+            "--format", "form", type=click.Choice(names), default="text", show_default=True, help="How to report."
+        )(_answering(function))
+
+    return decorated
+
+
+def _answering(function: Function) -> Function:
+    """The verb; where findings end it, a program that reads its stdout gets them as a document of the format, too."""
+
+    @wraps(function)
+    def command(*arguments: Any, form: str, **options: Any) -> Any:
+        try:
+            return function(*arguments, form=form, **options)
+        except RelspecError as error:
+            if form != "text":
+                click.echo(_refusal(error, form), nl=False)
+            raise
+
+    return command  # type: ignore[return-value]
+
+
+def _refusal(error: RelspecError, form: str) -> str:
+    """What ended a verb, in a format for programs: as a report on no release at all."""
+    from importlib.metadata import version
+
+    from relspec.positions import locate
+    from relspec.reporters.formats import REPORTS
+    from relspec.reporters.results import Results
+
+    verb = click.get_current_context().info_name or ""
+    found = locate(error.findings, lambda _: b"")
+    if form != "json":
+        # A path of this machine is no file of the repository, which is where these formats look for it.
+        found = tuple(replace(each, file="") if Path(each.file).is_absolute() else each for each in found)
+    return REPORTS[form](Results(verb, found, (), lambda _: None, version=version("relspec"), ended=True))
 
 
 def format_option(function: Function) -> Function:
     """`--format text|json`."""
-    return _format_option("text", "json")(function)
+    return formats_option("text", "json")(function)
 
 
 def page_format_option(function: Function) -> Function:
     """`--format text|json|markdown`, of verbs whose report people also read on a pull request or a wiki page."""
-    return _format_option("text", "json", "markdown")(function)
+    return formats_option("text", "json", "markdown")(function)
 
 
 def releases_argument(function: Function) -> Function:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from relspec.credentials import holds_secret
+from relspec.credentials import NOT_SHOWN, without_secrets
 from relspec.diagnostics import Path
 from relspec.layers import merge
 from relspec.registry.interface import compare
@@ -50,8 +50,6 @@ MOST_SERVICES = 5
 
 USUAL_GPU = "nvidia.com/gpu"
 """Accelerators that need no other word than their number."""
-
-HIDDEN = "(a literal secret, not shown)"
 
 STRATEGY_NAMES = {
     "fixed": "fixed",
@@ -953,22 +951,11 @@ def _dotted(path: Sequence[str | int]) -> str:
 
 def _shown(value: Any, name: str = "") -> str:
     """A value in a sentence: short, on one line, and no secret."""
-    value = _safe(None if value is _MISSING else value, name)
-    plain = isinstance(value, str) and value != "" and (value == HIDDEN or not any(char.isspace() for char in value))
+    value = without_secrets(None if value is _MISSING else value, name)
+    plain = isinstance(value, str) and value != "" and (value == NOT_SHOWN or not any(char.isspace() for char in value))
     return shortened(value if plain else json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _json(value: Any, path: Sequence[str | int]) -> Any:
     """A value as JSON, without secrets; None for what is not there."""
-    return _safe(None if value is _MISSING else value, str(path[-1]) if path else "")
-
-
-def _safe(value: Any, name: str) -> Any:
-    if isinstance(value, str):
-        # `secret` is the key of a reference, whose value names a secret and is none.
-        return HIDDEN if holds_secret("" if name == "secret" else name, value) else value
-    if isinstance(value, Mapping):
-        return {key: _safe(inner, str(key)) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_safe(inner, name) for inner in value]
-    return value
+    return without_secrets(None if value is _MISSING else value, str(path[-1]) if path else "")

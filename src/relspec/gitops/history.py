@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from relspec.credentials import hidden_in_prose
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.changes import image_step
 from relspec.gitops.declared import RELEASE, Declared
@@ -288,9 +289,9 @@ def reason(commit: Commit) -> str:
                 if not line.startswith((" ", "\t")):
                     break
                 more.append(line.strip())
-            return " ".join([lines[number][len(REASON) :].strip(), *more]).strip()
+            return hidden_in_prose(" ".join([lines[number][len(REASON) :].strip(), *more]).strip())
     if len(commit.parents) > 1 and commit.subject.startswith("Merge pull request "):
-        return next((line.strip() for line in lines[1:] if line.strip()), commit.subject)
+        return hidden_in_prose(next((line.strip() for line in lines[1:] if line.strip()), commit.subject))
     return commit.subject
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from relspec.credentials import hidden_in_prose
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.commit_tree import CommitTree, ObjectStore, missing
 from relspec.gitops.objects import MERGE_SETTINGS, GitFailedError, Objects, environment
@@ -41,8 +42,8 @@ class Commit:
 
     @property
     def subject(self) -> str:
-        """The first line of the message."""
-        return self.message.strip().split("\n", 1)[0]
+        """The first line of the message, as it may be shown: without a password."""
+        return hidden_in_prose(self.message.strip().split("\n", 1)[0])
 
     @property
     def short(self) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from relspec.diagnostics import Finding, RelspecError, Remedy, Where
 from relspec.loader import Loader
 from relspec.registry.versions import parse_version
 from relspec.spec.registry import Model, ModelVersion, Quarantine
-from relspec.tree import absent
+from relspec.tree import absent, not_ours
 
 FOLDER = "registry"
 Lifecycle = Literal["candidate", "available", "deprecated", "archived"]
@@ -77,6 +77,15 @@ class Registry:
         """The names of all models, sorted."""
         return tuple(name for name, kind in self._loader.tree.entries(FOLDER) if kind == "folder")
 
+    def links(self) -> Iterator[Finding]:
+        """RS241 for each link in the registry, behind which a model or a version would be lost."""
+        if self._loader.tree.kind(FOLDER) in ("link", "other"):
+            yield not_ours(FOLDER, self._loader.tree.kind(FOLDER), Where(FOLDER))
+        for folder in (FOLDER, *(f"{FOLDER}/{name}" for name in self.models())):
+            for name, kind in self._loader.tree.entries(folder):
+                if kind in ("link", "other"):
+                    yield not_ours(f"{folder}/{name}", kind, Where(f"{folder}/{name}"))
+
     def versions(self, model: str) -> tuple[str, ...]:
         """The versions that have a record, sorted by name."""
         return tuple(
@@ -125,6 +134,9 @@ class Registry:
         aliases = model.aliases or {}
         version = aliases.get(word, word)
         if self._loader.tree.kind(record_file(name, version)) != "file":
+            why = absent(self._loader.tree, record_file(name, version), where)
+            if why.code == "RS241":
+                raise RelspecError(why)
             known = (*self.versions(name), *sorted(aliases))
             hint = _did_you_mean(word, known, f"known: {', '.join(known)}" if known else "register a version first")
             raise RelspecError(Finding("RS203", f"{name} has no version or alias {word}", where, hint))
@@ -146,14 +158,22 @@ class Registry:
                 yield Finding("RS215", f"{alias} is a version; an alias needs another name", where, "rename the alias")
             if version not in versions:
                 message = f"alias {alias} points at {version}, which has no record"
-                hint = _did_you_mean(version, versions, f"create {record_file(name, version)}")
-                yield Finding("RS203", message, Where(path, ("aliases", alias)), hint)
+                found = self._no_record(name, version, message, Where(path, ("aliases", alias)))
+                known = (model.aliases or {}).get(version)
+                yield replace(found, hint=f"an alias points at a version: write {known}") if known else found
         listed = [("lifecycle", version) for version in model.lifecycle or {}]
         listed += [("quarantine", version) for version in model.quarantine or {}]
         for field, version in listed:
             if version not in versions:
-                hint = _did_you_mean(version, versions, f"create {record_file(name, version)}")
-                yield Finding("RS203", f"{version} has no record", Where(path, (field, version), "key"), hint)
+                yield self._no_record(name, version, f"{version} has no record", Where(path, (field, version), "key"))
+
+    def _no_record(self, name: str, version: str, message: str, where: Where) -> Finding:
+        """RS203, or RS241 where the record is a link."""
+        why = absent(self._loader.tree, record_file(name, version), where)
+        if why.code == "RS241":
+            return why
+        hint = _did_you_mean(version, self.versions(name), f"create {record_file(name, version)}")
+        return Finding("RS203", message, where, hint)
 
     def _record_misfits(self, record: ModelVersion, model: str, version: str, path: str) -> Iterator[Finding]:
         """What a record says that does not fit its path, or its model's way of counting versions."""

@@ -309,11 +309,28 @@ def compiled(name: str, source: str, trace: bool = False) -> CodeType | RenderEr
     except RenderError as problem:
         return problem
     except TemplateSyntaxError as error:
-        return RenderError("RS500", str(error.message), "correct the template", Site(name, error.lineno))
+        return RenderError("RS500", as_written(str(error.message)), "correct the template", Site(name, error.lineno))
     except (RecursionError, MemoryError, SyntaxError):
         return RenderError("RS503", "the template is nested too deeply", "use macros", Site(name, 1))
     except ValueError as error:
-        return RenderError("RS500", f"the template can't be read: {error}", "correct the template", Site(name, 1))
+        digits = ENDLESS_NUMBER.search(source)
+        if digits is None:
+            return RenderError("RS500", f"the template can't be read: {error}", "correct the template", Site(name, 1))
+        site = Site(name, source.count("\n", 0, digits.start()) + 1)
+        return RenderError("RS503", "this number has too many digits", "write a smaller one, or text in quotes", site)
+
+
+ENDLESS_NUMBER = re.compile(r"[0-9][0-9_]{1000}")
+"""What Python would not turn into a number (sys.set_int_max_str_digits)."""
+
+TOKENS = {"end of print statement": "}}", "end of statement block": "%}", "begin of print statement": "{{"}
+
+
+def as_written(message: str) -> str:
+    """A message of Jinja's with the signs that people write in place of the names of its tokens."""
+    for token, sign in TOKENS.items():
+        message = message.replace(token, sign)
+    return message.rstrip(".")
 
 
 def _compile(name: str, source: str, trace: bool) -> CodeType:

@@ -14,7 +14,7 @@ from jinja2.runtime import Undefined
 from markupsafe import Markup
 
 from relspec.render.problem import RenderError
-from relspec.render.session import MAPS, Session, Text, comparable, fail_on, inside_text, kind_name, shown
+from relspec.render.session import MAPS, Session, Text, check_order, comparable, fail_on, inside_text, kind_name, shown
 
 Filter = Callable[..., Any]
 
@@ -38,7 +38,11 @@ def apply(session: Session, name: str, value: Any, *arguments: Any, **named: Any
     except TypeError as error:
         if error.__traceback__ is None or error.__traceback__.tb_next is not None:
             raise
-        raise RenderError("RS510", f"{name} does not take these arguments", USAGE.get(name, "")) from error
+        raise RenderError(
+            "RS510",
+            f"{name} does not take these arguments",
+            USAGE.get(name, "check how many it takes, and their names"),
+        ) from error
 
 
 def holds(session: Session, name: str, value: Any, *arguments: Any) -> bool:
@@ -198,7 +202,9 @@ def sort(
     session: Session, value: Any, reverse: bool = False, case_sensitive: bool = False, attribute: Any = None
 ) -> list[Any]:
     key = ordering(session, attribute, case_sensitive, "sort")
-    return sorted(sequence(session, value, "sort"), key=key, reverse=bool(reverse))
+    elements = sequence(session, value, "sort")
+    check_order(map(key, elements))
+    return sorted(elements, key=key, reverse=bool(reverse))
 
 
 def unique(session: Session, value: Any, case_sensitive: bool = False, attribute: Any = None) -> list[Any]:
@@ -217,12 +223,14 @@ def reverse(session: Session, value: Any) -> Any:
 
 def smallest(session: Session, value: Any) -> Any:
     elements = sequence(session, value, "min")
-    return min(map(comparable, elements)) if elements else session.undefined("min of an empty list")
+    check_order(elements)
+    return min(elements) if elements else session.undefined("min of an empty list")
 
 
 def largest(session: Session, value: Any) -> Any:
     elements = sequence(session, value, "max")
-    return max(map(comparable, elements)) if elements else session.undefined("max of an empty list")
+    check_order(elements)
+    return max(elements) if elements else session.undefined("max of an empty list")
 
 
 def total(session: Session, value: Any, attribute: Any = None) -> Any:

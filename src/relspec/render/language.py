@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Any
 
 from jinja2 import nodes
 
 from relspec.render.filters import FILTERS, REFUSED_FILTERS, TESTS
 from relspec.render.problem import RenderError, Site, counted, did_you_mean
-from relspec.render.session import CLOSE, OPEN
+from relspec.render.session import CLOSE, MAX_NUMBER, OPEN
 
 MAX_DEPTH = 60
 """How deep statements and expressions may be nested."""
@@ -45,7 +46,8 @@ ALLOWED = frozenset(STATEMENTS + EXPRESSIONS)
 REFUSED_NODES: dict[type[nodes.Node], tuple[str, str]] = {
     nodes.FilterBlock: ("{% filter %}", "filter the values inside: {{ name | upper }}"),
     nodes.CallBlock: ("{% call %}", "give the macro what it needs as arguments"),
-    nodes.ScopedEvalContextModifier: ("{% autoescape %}", "holes need no escaping: values never pass through text"),
+    # Jinja puts `autoescape`, and nothing else that is written, into a scope.
+    nodes.Scope: ("{% autoescape %}", "remove it; holes need no escaping: values never pass through text"),
     nodes.NSRef: ("an assignment to an attribute", "a name set in a loop ends with the turn; use filters instead"),
 }
 
@@ -92,8 +94,9 @@ class _Check:
     line: int = field(default=1)
 
     def refuse(self, node: nodes.Node, what: str, hint: str, code: str = "RS502") -> RenderError:
-        # Jinja gives some statements no line of their own: then it is that of what stands before.
-        return RenderError(code, what, hint, Site(self.template, node.lineno or self.line))
+        # Jinja gives some statements no line of their own: then it is that of what they hold, or of what stands before.
+        inside = next((child.lineno for child in node.iter_child_nodes()), None)
+        return RenderError(code, what, hint, Site(self.template, node.lineno or inside or self.line))
 
     def visit(self, node: nodes.Node, depth: int) -> None:
         self.seen += 1
@@ -130,6 +133,10 @@ class _Check:
             raise self.refuse(node, f'"{node.name}" is not allowed in a template', "use the names of the context")
 
     def const(self, node: nodes.Const) -> None:
+        whole = isinstance(node.value, int) and abs(node.value) > MAX_NUMBER
+        if whole or (isinstance(node.value, float) and isinf(node.value)):
+            hint = "write a smaller one, or text in quotes"
+            raise self.refuse(node, "this number is larger than an output can hold", hint, "RS503")
         if isinstance(node.value, str) and (OPEN in node.value or CLOSE in node.value):
             raise self.refuse(node, "the characters U+E000 and U+E001 are reserved", "leave them out", "RS112")
 
@@ -156,6 +163,13 @@ class _Check:
             raise self.refuse(node, f'there is no test "{node.name}"{near}', f"tests: {tests}")
         self.plain_arguments(node)
 
+    def macro(self, node: nodes.Macro) -> None:
+        names = [parameter.name for parameter in node.args]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            message = f'the macro {node.name} has two parameters "{twice}"'
+            raise self.refuse(node, message, "rename one of the two", "RS500")
+
     def call(self, node: nodes.Call) -> None:
         self.check_call(node)
         if not _gives_value(node):
@@ -166,14 +180,16 @@ class _Check:
         self.plain_arguments(node)
         callee = node.node
         if isinstance(callee, nodes.Name):
+            self.name(callee)
             if callee.name == "loop":
                 raise self.refuse(node, "recursive loops are not allowed", "write a macro that calls itself")
             return
-        if isinstance(callee, nodes.Getattr) and isinstance(callee.node, nodes.Name):
-            if callee.node.name in self.imported or (callee.node.name, callee.attr) == ("loop", "cycle"):
+        if isinstance(callee, nodes.Getattr):
+            owner = callee.node.name if isinstance(callee.node, nodes.Name) else "…"
+            if owner in self.imported or (owner, callee.attr) == ("loop", "cycle"):
                 return
             if callee.attr in METHODS and not callee.attr.startswith("_"):
-                hint = f"use a filter: {callee.node.name} | {callee.attr}" if callee.attr in FILTERS else "use filters"
+                hint = f"use a filter: {owner} | {callee.attr}" if callee.attr in FILTERS else "use filters"
                 raise self.refuse(node, f'the method "{callee.attr}" can\'t be called', hint)
         raise self.refuse(node, "only macros can be called", "use filters, or a macro of this template")
 
@@ -222,6 +238,7 @@ RULES: dict[type[nodes.Node], Any] = {
     nodes.Filter: _Check.filter,
     nodes.Test: _Check.test,
     nodes.Call: _Check.call,
+    nodes.Macro: _Check.macro,
     nodes.For: _Check.loop,
     nodes.AssignBlock: _Check.set_block,
     nodes.Extends: _Check.other_template,

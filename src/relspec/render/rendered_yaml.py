@@ -15,6 +15,7 @@ from math import isfinite
 from typing import Any
 
 from relspec.diagnostics import Path
+from relspec.documents import explained
 from relspec.render.session import CLOSE, OPEN
 
 MAX_DEPTH = 100
@@ -203,7 +204,7 @@ def spots(text: str) -> list[Spot]:
                     found.append(spot)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        message = " ".join(str(part) for part in (error.context, error.problem) if part)
+        message = explained(" ".join(str(part) for part in (error.context, error.problem) if part))
         raise NotYamlError(f"the rendered text is not YAML: {message}", mark.line + 1 if mark else 1) from error
     except YAMLError as error:
         position = getattr(error, "position", 0)
@@ -221,7 +222,7 @@ def _spot(event: Any, events: Iterator[Any], depth: int) -> Spot:
     if kind == "AliasEvent" or event.anchor is not None:
         raise NotYamlError("anchors and aliases are not allowed in a template", line, "use a macro or {% set %}")
     if event.tag is not None:
-        raise NotYamlError(f"the tag {event.tag} is not allowed in a template", line, "leave the tag out")
+        raise NotYamlError("a YAML tag is not allowed in a template", line, "leave the tag out")
     if kind == "ScalarEvent":
         return Spot(_scalar(event, line), offset, line)
     if kind == "SequenceStartEvent":

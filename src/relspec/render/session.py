@@ -104,8 +104,10 @@ def too_much(what: str) -> RenderError:
 
 def bounded_range(*arguments: Any) -> range:
     """`range` with at most 1000 elements."""
-    if not arguments or any(type(argument) is not int for argument in arguments):
+    if not 1 <= len(arguments) <= 3 or any(type(argument) is not int for argument in arguments):
         raise RenderError("RS510", "range takes one to three whole numbers", "for example range(3)")
+    if arguments[2:] == (0,):
+        raise RenderError("RS510", "the step of a range can't be 0", "write another one, or none")
     numbers = range(*arguments)
     # len() of a range beyond 2**63 is an OverflowError, and a bool asks for no length.
     if numbers and (abs(numbers[-1] - numbers[0]) // abs(numbers.step)) + 1 > MAX_RANGE:
@@ -380,7 +382,8 @@ class Session:
     def ordered(self, sign: str, left: Any, right: Any) -> bool:
         """`left < right` and the like, of two numbers or two texts."""
         self.weigh(left)
-        return bool(ORDERINGS[sign](comparable(left), comparable(right)))
+        check_order((left, right))
+        return bool(ORDERINGS[sign](left, right))
 
     def weigh(self, value: Any) -> None:
         """Pay for a walk over a whole value; lists that hold one list again and again are larger than they look."""
@@ -453,6 +456,16 @@ def comparable(value: Any) -> Any:
     if isinstance(value, Undefined):
         fail_on(value)
     raise RenderError("RS510", f"{kind_name(value)} has no order", "compare numbers, or texts")
+
+
+def check_order(values: Iterable[Any]) -> None:
+    """Raises RenderError RS510 unless the values are all numbers or all texts."""
+    kinds: dict[type, Any] = {}
+    for value in values:
+        kinds.setdefault(str if isinstance(value, str) else float, comparable(value))
+    if len(kinds) > 1:
+        number, text = kind_name(kinds[float]), kind_name(kinds[str])
+        raise RenderError("RS510", f"{number} and {text} have no order", "compare numbers, or texts")
 
 
 def shown(key: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Template, TemplateError, TemplateNotFound, UndefinedError
 
 from relspec.diagnostics import Finding, Path, Range, RelspecError, Where
-from relspec.render.code import SESSION, Sandbox, Sources, TemplateLoader, load
+from relspec.render.code import SESSION, Sandbox, Sources, TemplateLoader, as_written, load
 from relspec.render.parse_back import HoleError, Plan, filled, plan_for, plan_of, texts_in
 from relspec.render.problem import RenderError, Site
 from relspec.render.rendered import Rendered
@@ -195,8 +195,20 @@ def _problem(error: Exception) -> RenderError:
     if isinstance(error, RecursionError | MemoryError):
         return too_much("too many calls inside each other")
     if isinstance(error, TemplateError):
-        return RenderError("RS500", str(error.message), "correct the template")
+        return RenderError("RS500", as_written(str(error.message)), "correct the template")
+    for words, message, hint in EXPLANATIONS:
+        if words in str(error):
+            return RenderError("RS510", message, hint)
     return RenderError("RS510", f"this can't be computed: {error}", "check the kinds of the values")
+
+
+EXPLANATIONS = (
+    ("unhashable type", "a map or a list can't be a key", "use text as the key"),
+    ("unpack", "there are not as many values as names on the left", "write a name for each value"),
+    ("slice indices", "text and lists are cut at whole numbers", "for example name[:20]"),
+    ("slice step", "the step of a cut can't be 0", "write another one, or none"),
+)
+"""A part of what Python says, and what it means to whoever wrote the template."""
 
 
 def _site_in(traceback: TracebackType | None) -> Site | None:

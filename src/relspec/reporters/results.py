@@ -20,7 +20,7 @@ class Results:
     """Everything that is said in one run, in its order, and the ids of the releases that were looked at.
 
     `prefix` is the folder of the repository of releases below the root of Git's, which paths in a pull request are
-    relative to; `version` is relspec's.
+    relative to; `version` is relspec's. `ended` says that the verb could not do its work: nothing was looked at.
     """
 
     verb: str
@@ -29,6 +29,7 @@ class Results:
     source: Source
     prefix: str = ""
     version: str = ""
+    ended: bool = False
 
     def path(self, file: str) -> str:
         """A file's path as Git sees it."""

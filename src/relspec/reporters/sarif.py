@@ -44,7 +44,7 @@ def document(results: Results) -> dict[str, Any]:
                 "automationDetails": {"id": f"relspec/{results.verb}/"},
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the Git repository."}}},
-                "invocations": [{"executionSuccessful": "RS900" not in index}],
+                "invocations": [{"executionSuccessful": not results.ended and "RS900" not in index}],
                 "results": [
                     _result(diagnostic, index[diagnostic.code], name, results)
                     for diagnostic, name in zip(results.diagnostics, names, strict=True)

@@ -147,6 +147,7 @@ def check_repository(
     """Everything that only shows across releases; `whole` says that all of them are given."""
     yield from repository.object_names(releases)
     yield from repository.addresses(releases)
+    yield from repository.host_ports(releases)
     yield from repository.unknown_uses(found, releases)
     if whole:
         yield from exposure.unknown_keys(found, releases)

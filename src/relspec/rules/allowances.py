@@ -1,18 +1,21 @@
 """`policies.allow`: policy findings that an environment puts up with, for a reason and a time.
 
 Only the environment can say so (not where the author of a release could silence it), only of class policy. A day ends by
-the commit that is looked at, never by the clock: the same commit always gives the same answer.
+the commit that is looked at, never by the clock: the same commit always gives the same answer. Without a commit no
+day is known, and none has ended; then the finding says so.
 """
 
 from __future__ import annotations
 
+import posixpath
 from calendar import monthrange
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from typing import Any
 
 from relspec.catalogue import CATALOGUE
-from relspec.diagnostics import Finding, Kind, Related, Severity, Where
+from relspec.diagnostics import Finding, Kind, Path, Related, Severity, Where
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease
 from relspec.spec.environment import Allowance, Policies
 
@@ -20,8 +23,12 @@ OF_CHANGES = frozenset({"RS432", "RS433", "RS435"})
 """Policy codes that only a comparison of two trees gives: whether they are allowed for nothing shows nowhere else."""
 
 
+UNKNOWN_DAY = ""
+"""In place of a day where there is no commit that says which one it is."""
+
+
 def allowed(finding: Finding, release: ResolvedRelease, today: str | None) -> Finding:
-    """The finding, as a note where the environment allows it on `today` (YYYY-MM-DD; None: the day is not known).
+    """The finding, as a note where the environment allows it on `today` (YYYY-MM-DD; None: nobody asks for the day).
 
     An allowance holds to the end of its last day. One that has ended is named beside the finding.
     """
@@ -31,10 +38,14 @@ def allowed(finding: Finding, release: ResolvedRelease, today: str | None) -> Fi
     for allowance in release.environment.policies.allow:
         if (allowance.code, allowance.release) != (finding.code, release.id):
             continue
-        if today is None or today <= allowance.until:
-            message = f"{finding.message} (allowed until {allowance.until}: {allowance.reason})"
-            return replace(finding, message=message, severity=Severity.NOTE)
         place = _where(release.environment, allowance, "until")
+        if _is_beside(release, place):
+            continue
+        if not today or today <= allowance.until:
+            message = f"{finding.message} (allowed until {allowance.until}: {allowance.reason})"
+            if today == UNKNOWN_DAY:
+                message += "; without a commit there is no day, so it has not ended"
+            return replace(finding, message=message, severity=Severity.NOTE)
         ended.append(Related(f"it was allowed until {allowance.until}", place))
     return replace(finding, related=(*finding.related, *ended)) if ended else finding
 
@@ -55,12 +66,12 @@ def allowances(release: ResolvedRelease) -> Iterator[Finding]:
 
 
 def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known: Collection[str]) -> Iterator[Finding]:
-    """RS428: an allowance of what nothing says, or for a release that is not there.
+    """RS428: an allowance of what nothing says, for a release that is not there, or by the release's own author.
 
     `releases` are all that could be resolved, with what is said of them; `known` are the ids of all there are.
     """
     said = {(finding.code, release.id) for release, findings in releases for finding in findings}
-    resolved = {release.id for release, _ in releases}
+    resolved = {release.id: release for release, _ in releases}
     seen: set[Where] = set()
     for release, _ in releases:
         for allowance in _written(release.environment).allow:
@@ -72,6 +83,10 @@ def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known:
                 close = get_close_matches(allowance.release, known, n=1, cutoff=0.5)
                 hint = f"did you mean {close[0]}?" if close else "write the id of one release: production/recs"
                 yield Finding("RS428", f"there is no release {allowance.release}", place, hint)
+            elif allowance.release in resolved and _is_beside(resolved[allowance.release], place):
+                message = "this allows nothing: whoever writes the release could write it, too"
+                outer = release.environment.files[-2]
+                yield Finding("RS428", message, place, f"move the entry to policies.allow of {outer}")
             elif (
                 allowance.release in resolved
                 and allowance.code not in OF_CHANGES
@@ -79,6 +94,49 @@ def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known:
             ):
                 message = f"nothing says {allowance.code} of {allowance.release}: this allows nothing"
                 yield Finding("RS428", message, place, "remove the entry: it would hide the next one")
+
+
+def loosened(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
+    """RS429: an environment that insists on less than the one around it: a new folder can do that.
+
+    A warning where its environment.yaml lies beside a release, for then whoever writes the release could write it.
+    """
+    beside = {posixpath.dirname(release.file) for release in releases}
+    seen: set[str] = set()
+    for release in releases:
+        outer: dict[str, Any] = {}
+        for layer in release.environment.layers.layers:
+            own = layer.data.get("policies", {})
+            inner = {**outer, **own} if isinstance(own, Mapping) else {}
+            if layer.file not in seen:
+                seen.add(layer.file)
+                fields = list(_looser(outer, inner))
+                places: list[tuple[Path, str]] = [(("policies", field), field) for field in fields]
+                if not isinstance(own, Mapping) and fields:  # null, which takes all of them away
+                    places = [(("policies",), ", ".join(fields))]
+                severity = Severity.WARNING if posixpath.dirname(layer.file) in beside else None
+                for path, what in places:
+                    name = layer.name.removeprefix("environment ")
+                    message = f"{name} insists on less than what is around it: {what}"
+                    hint = "remove it, if the environments around it are meant to decide"
+                    yield Finding("RS429", message, layer.where(path, "key"), hint, severity=severity)
+            outer = inner
+
+
+def _looser(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> Iterator[str]:
+    """The policies of `inner` that ask for less than those of `outer`; both as they are written."""
+    for field in ("requireDigest", "requireLineage", "pinned"):
+        if outer.get(field) and not inner.get(field):
+            yield field
+    if (outer.get("minReplicas") or 0) > (inner.get("minReplicas") or 0):
+        yield "minReplicas"
+    if inner.get("templates") == "release" and outer.get("templates") != "release":
+        yield "templates"
+
+
+def _is_beside(release: ResolvedRelease, place: Where) -> bool:
+    """Whether an allowance is written beside the release that it is for, inside of an environment that could hold it."""
+    return len(release.environment.files) > 1 and posixpath.dirname(place.file) == posixpath.dirname(release.file)
 
 
 def _written(environment: ResolvedEnvironment) -> Policies:

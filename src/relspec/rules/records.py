@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relspec.diagnostics import Finding, RelspecError, Where
+from relspec.discovery import not_said
 from relspec.registry.records import Registry, record_file
 
 
 def check_registry(registry: Registry) -> Iterator[Finding]:
-    """What is wrong with any model or record, and RS217 for interfaces that are no JSON Schema."""
+    """What is wrong with any model or record, links among them, and RS217 for interfaces that are no JSON Schema."""
+    links = tuple(registry.links())
+    yield from links
     for name in registry.models():
         try:
             registry.model(name)
         except RelspecError as error:
-            yield from error.findings
+            yield from not_said(error.findings, links)
             continue
         for version in registry.versions(name):
             yield from check_record(registry, name, version)

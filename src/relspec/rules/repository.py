@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from relspec.diagnostics import Finding, Path, RelspecError, Where
+from relspec.diagnostics import Finding, Path, Related, RelspecError, Severity, Where
 from relspec.discovery import Found
 from relspec.outputs import where
 from relspec.resolve import ResolvedRelease, Resolver
@@ -27,7 +27,7 @@ def object_names(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
                 yield Finding(
                     "RS221",
                     f"{what} is also claimed by {other[0].id}",
-                    release.where(path, "key"),
+                    release.where(path, "key" if len(path) > 1 else "value"),
                     "rename one of them, or give one another namespace or project",
                     release=release.id,
                 )
@@ -97,7 +97,7 @@ def _claims(release: ResolvedRelease) -> Iterator[tuple[tuple[str, ...], str, tu
                 yield ("kubernetes", cluster, settings.namespace, made), what, ("services", service.name)
     if targets.compose is not None and any("compose" in service.targets for service in release.services.values()):
         project = compose_project(release)
-        yield ("compose", project), f"the compose project {project}", ()
+        yield ("compose", project), f"the compose project {project}", ("name",)
 
 
 def compose_project(release: ResolvedRelease) -> str:
@@ -133,6 +133,27 @@ def addresses(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
                 )
 
 
+def host_ports(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
+    """RS130: two compose releases of one environment that publish the same port: on one host the second does not start.
+
+    A warning: whether they run on one host is not declared, and whatever goes back must not be held up by a guess.
+    """
+    seen: dict[tuple[str, int, bool], tuple[ResolvedRelease, str, Where]] = {}
+    for release in releases:
+        for service in release.services.values():
+            for name, port in service.spec.ports.items() if "compose" in service.targets else ():
+                if port.publish is None:
+                    continue
+                key = (release.environment.path, port.publish, port.protocol == "udp")
+                place = service.where(("ports", name, "publish"))
+                other, label, theirs = seen.setdefault(key, (release, f"{release.id}/{service.name}", place))
+                if other is not release:
+                    message = f"{label} publishes port {port.publish} in {release.environment.path}, too"
+                    hint = "publish one of them on another port; if they run on two hosts, give each an environment"
+                    related = (Related(f"{label} publishes it here", theirs),)
+                    yield Finding("RS130", message, place, hint, related, release.id, Severity.WARNING)
+
+
 def unknown_uses(found: Found, releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
     """RS209: `uses` of a release that is not there."""
     known = {place.id for place in found.releases}
@@ -153,6 +174,9 @@ def ignored_env_files(resolver: Resolver, releases: Sequence[ResolvedRelease]) -
         lines = [line.strip() for line in resolver.loader.text(".gitignore").decode("utf-8", "replace").splitlines()]
     except RelspecError:
         lines = []
+    folders = {line.removesuffix("*").removesuffix("*").strip("/") for line in lines}
+    if resolver.output in folders:
+        return  # who commits no outputs ignores all of them
     if not any(line in IGNORED_ENV or posixpath.basename(line) == ".env" for line in lines):
         yield Finding(
             "RS440",

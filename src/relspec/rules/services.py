@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
-from relspec.credentials import holds_secret, looks_secret, names_secret, option_with_secret
+from relspec.credentials import holds_secret, literal_secrets, names_secret, secret_in_text, secret_words
 from relspec.diagnostics import Finding, Path, Where
 from relspec.layers import FROM_A_LIST
+from relspec.outputs import origin_of, where
 from relspec.resolve import ResolvedRelease, ResolvedService, Secret
 from relspec.rules.finding import at_environment, at_service
 from relspec.rules.models import workloads
@@ -17,6 +17,7 @@ from relspec.spec.quantities import seconds
 from relspec.spec.service import FileContent, FromEnvironment, FromHost, FromSecret, Overrides, Service
 from relspec.targets.compose.companions import companion_name
 from relspec.targets.compose.interpolation import secret_variable
+from relspec.targets.draft import Draft
 from relspec.targets.rollouts.names import MAX_NAME, object_name
 
 RESERVED_ENDINGS = ("router", "candidate", "canary")
@@ -25,6 +26,9 @@ MADE_BY_COMPOSE = ("router", "candidate")
 
 SELECTORS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/instance", "rollouts-pod-template-hash"})
 """Labels in the selector of a Rollout or a Service: with another value no pod is found."""
+
+FREE_TEXT = frozenset({"annotations", "args", "command", "env", "files", "helm", "labels", "overrides", "variables"})
+"""Fields whose values can be anything; a name or a number of a release is no secret, whatever a template calls it."""
 
 KEEP_OUTSIDE = "write {secret: NAME/KEY} and keep the secret outside Git; if it was committed, replace it"
 
@@ -171,7 +175,7 @@ def _conditions(release: ResolvedRelease, service: ResolvedService) -> Iterator[
 
 
 def _cycles(services: Mapping[str, ResolvedService], blamed: str | None = None) -> Iterator[Finding]:
-    """The first cycle, said where it closes, or where `blamed` enters it."""
+    """Cycles that have no service in common, each said where it closes, or where `blamed` enters it."""
     done: set[str] = set()
     for start in services:
         trail: list[str] = []
@@ -185,7 +189,7 @@ def _cycles(services: Mapping[str, ResolvedService], blamed: str | None = None) 
                 at = cycle.index(blamed) if blamed in cycle else len(cycle) - 2
                 message = f"these services wait for each other: {' -> '.join(cycle)}"
                 yield Finding("RS206", message, dependency(services[cycle[at]], cycle[at + 1]), "remove one of them")
-                return
+                break  # what leads into this one is no other cycle
             if name in done or name not in services:
                 continue
             trail.append(name)
@@ -240,22 +244,31 @@ def shutdown(release: ResolvedRelease, service: ResolvedService) -> Iterator[Fin
 def secrets(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
     """RS231: a secret that is written out. Its value is never repeated in a message."""
     for path, name, text in _written_out(service):
-        if holds_secret(name, text) or (name in ("command", "args") and option_with_secret(text)):
+        if holds_secret(name, text):
             yield at_service(service, "RS231", path, f"{name} holds a literal secret", KEEP_OUTSIDE)
+    for at, words in _commands(service.spec):
+        for index in secret_words(words):
+            yield at_service(service, "RS231", (*at, index), f"{at[-1]} holds a literal secret", KEEP_OUTSIDE)
+    for path, name in _in_overrides(service.spec.overrides):
+        yield at_service(service, "RS231", path, f"{name} holds a literal secret", KEEP_OUTSIDE)
+    for name, given in (service.spec.files or {}).items():
+        if isinstance(given, FileContent) and secret_in_text(name, given.content):
+            at_content = ("files", name, "content")
+            yield at_service(service, "RS231", at_content, f"{name} holds a literal secret", KEEP_OUTSIDE)
     for file in service.files:
-        if file.source is not None and secret_in_file(file.content):
+        if file.source is not None and secret_in_file(file.source, file.content):
             yield at_service(service, "RS231", file.origin, f"{file.source} holds a literal secret", KEEP_OUTSIDE)
 
 
 def secrets_of_release(release: ResolvedRelease) -> Iterator[Finding]:
     """RS231 in the release's overrides, and in the variables of its environment."""
-    for path, name, text in _texts_in(_dumped(release.overrides), ("overrides",)):
-        if holds_secret(name, text):
-            yield Finding("RS231", f"{name} holds a literal secret", release.where(path), KEEP_OUTSIDE)
+    for path, name in _in_overrides(release.overrides):
+        yield Finding("RS231", f"{name} holds a literal secret", release.where(path), KEEP_OUTSIDE)
     readers = _readers(release) if release.environment.spec.variables else {}
     for name, value in (release.environment.spec.variables or {}).items():
         if isinstance(value, str) and (holds_secret(name, value) or holds_secret(readers.get(name, ""), value)):
-            message = f"{name} holds a literal secret"
+            by_name = holds_secret(name, value) or name not in readers
+            message = f"{name} holds a literal secret" + ("" if by_name else f", which {readers[name]} reads")
             yield at_environment(release.environment, "RS231", ("variables", name), message, KEEP_OUTSIDE)
 
 
@@ -271,9 +284,28 @@ def _readers(release: ResolvedRelease) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def secret_in_file(content: bytes) -> bool:
+def secret_in_file(name: str, content: bytes) -> bool:
     """The same of a file; many releases mount one and the same."""
-    return looks_secret(content.decode("utf-8", "replace"))
+    return secret_in_text(name, content.decode("utf-8", "replace"))
+
+
+def secrets_of_output(release: ResolvedRelease, draft: Draft, packaged: bool) -> Iterator[Finding]:
+    """RS231 in an output that a template or values of the team's own wrote a part of.
+
+    All else in an output comes from fields that `secrets` has looked at; `packaged` says that relspec brings the template.
+    """
+    if packaged and draft.inline is None:
+        return
+    for index, document in enumerate(draft.documents or ()):
+        for path, name in literal_secrets(document):
+            origin = origin_of(draft, index, path)
+            if origin is not None and FREE_TEXT.isdisjoint(origin):
+                continue
+            written = next((step for step in reversed(origin or ()) if isinstance(step, str)), name)
+            message = f"{written or draft.path} holds a literal secret"
+            if written not in (name, "value"):
+                message += f", which {draft.path} calls {name}"
+            yield Finding("RS231", message, where(draft, release, index, path), KEEP_OUTSIDE)
 
 
 def _written_out(service: ResolvedService) -> Iterator[tuple[Path, str, str]]:
@@ -284,17 +316,10 @@ def _written_out(service: ResolvedService) -> Iterator[tuple[Path, str, str]]:
             yield path, str(path[-1]), value
         elif isinstance(value, FromHost) and value.default:
             yield (*path, "default"), str(path[-1]), value.default
-    for at, texts in _commands(spec):
-        yield from (((*at, index), str(at[-1]), text) for index, text in enumerate(texts) if isinstance(text, str))
-    for name, file in (spec.files or {}).items():
-        if isinstance(file, FileContent):
-            yield ("files", name, "content"), name, file.content
     for field, texts_by_name in (("labels", spec.labels), ("annotations", spec.annotations)):
         yield from (((field, name), name, text) for name, text in (texts_by_name or {}).items() if text)
     if spec.build is not None:
         yield from _texts_in(spec.build.args, ("build", "args"))
-    if spec.overrides is not None:
-        yield from _texts_in(_dumped(spec.overrides), ("overrides",))
 
 
 def _commands(spec: Service) -> Iterator[tuple[Path, Sequence[str | int]]]:
@@ -313,8 +338,13 @@ def _commands(spec: Service) -> Iterator[tuple[Path, Sequence[str | int]]]:
             yield (kind, index, "args"), companion.args or ()
 
 
-def _dumped(overrides: Overrides | None) -> dict[str, Any]:
-    return overrides.model_dump(by_alias=True, exclude_none=True) if overrides is not None else {}
+def _in_overrides(overrides: Overrides | None) -> Iterator[tuple[Path, str]]:
+    """Where overrides write a secret out, and what it is called."""
+    if overrides is None:
+        return
+    patches = overrides.model_dump(by_alias=True, exclude_none=True)
+    found = {path: name for path, name, text in _texts_in(patches, ("overrides",)) if holds_secret(name, text)}
+    yield from (found | dict(literal_secrets(patches, ("overrides",)))).items()
 
 
 def _texts_in(data: object, at: Path) -> Iterator[tuple[Path, str, str]]:

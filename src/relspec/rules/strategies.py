@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from relspec.diagnostics import Finding, Path
 from relspec.resolve import ResolvedRelease, ResolvedService
@@ -89,7 +90,8 @@ def routers(release: ResolvedRelease, service: ResolvedService) -> Iterator[Find
             "key",
         )
     path, sticky_by, _ = _sticky(service)
-    if service.split_by_router and router is None:
+    # Without a candidate there is nothing to split yet: RS303 says so.
+    if service.split_by_router and service.spec.candidate is not None and router is None:
         yield at_service(
             service,
             "RS330",
@@ -194,11 +196,13 @@ def analyses(release: ResolvedRelease, service: ResolvedService) -> Iterator[Fin
     if not runs_in_kubernetes(service):
         return
     known = release.environment.spec.analyses or {}
-    for name in analysis_names(service):
-        path = _analysis_path(service, name)
-        if known.get(name) is None:
-            hint = f"its analyses: {', '.join(known) or 'none'}"
-            yield at_service(service, "RS306", path, f"{release.environment.path} has no analysis {name}", hint)
+    for path, names in _analysis_runs(service):
+        for index, name in enumerate(names):
+            if known.get(name) is None:
+                close = get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"its analyses: {', '.join(known) or 'none'}"
+                message = f"{release.environment.path} has no analysis {name}"
+                yield at_service(service, "RS306", (*path, index), message, hint)
     yield from _metrics_twice(release, service)
     settings = release.environment.kubernetes_target(service.targets)
     own_chart = has_own_chart(release, service)

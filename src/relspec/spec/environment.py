@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from relspec.credentials import hidden_in_prose
 from relspec.spec.model import SpecModel
 from relspec.spec.quantities import Duration, HttpPath, Image, Name, RelativePath, shaped
 from relspec.spec.release import ApiVersion
@@ -278,7 +279,7 @@ class Allowance(SpecModel):
     def _says_something(cls, reason: str) -> str:
         if not reason.strip():
             raise PydanticCustomError("RS122", "an allowance needs a reason\nsay why, and who agreed")
-        return reason
+        return hidden_in_prose(reason)
 
 
 class Policies(SpecModel):

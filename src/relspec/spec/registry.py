@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from relspec.credentials import hidden_in_prose
 from relspec.spec.model import SpecModel
 from relspec.spec.quantities import Image, Memory, Name
 from relspec.spec.release import ApiVersion
 
 VersionText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2048)]
+# It is shown in many places: a password among the words is hidden in all of them at once.
+Reason = Annotated[Text, AfterValidator(hidden_in_prose)]
 
 
 class Artifact(SpecModel):
@@ -103,11 +106,11 @@ class ModelVersion(SpecModel):
 class Quarantine(SpecModel):
     """A version that must not come back. Lifted, never removed."""
 
-    reason: Text = Field(description="Why.", examples=["error rate 12 %"])
+    reason: Reason = Field(description="Why.", examples=["error rate 12 %"])
     since: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]+Z)?$")] = Field(
         description="Since when (UTC).", examples=["2026-03-04"]
     )
-    lifted: Text | None = Field(None, description="Why it may come back.", examples=["cause was the cache, fixed"])
+    lifted: Reason | None = Field(None, description="Why it may come back.", examples=["cause was the cache, fixed"])
 
 
 class Model(SpecModel):

@@ -267,7 +267,9 @@ VolumeName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])
 
 def _only_true(value: object) -> object:
     if value is not True:  # pydantic takes 1 for the literal True
-        raise PydanticCustomError("RS122", "empty is a size or true", {"hint": "write empty: 1Gi, or empty: true"})
+        # Of text the other branch of the union says what is wrong with it as a size: one code, one answer.
+        code: Literal["RS122", "RS128"] = "RS128" if isinstance(value, str) else "RS122"
+        raise PydanticCustomError(code, "empty is a size or true", {"hint": "write empty: 1Gi, or empty: true"})
     return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -80,7 +80,49 @@ def findings_of(
             continue
         finding = _finding(path, item, model, problems, locate)
         found.setdefault((finding.where.path, finding.code), finding)
-    return tuple(found.values())
+    for finding in _behind(problems, model, data, locate, merges):
+        found.setdefault((finding.where.path, finding.code), finding)
+    return tuple(found.values())[:MAX_FINDINGS]
+
+
+def _behind(
+    problems: Sequence[tuple[Path, Any]],
+    model: type[BaseModel],
+    data: Any,
+    locate: Callable[[Path, Part], Where],
+    merges: Callable[[Path], bool],
+) -> Iterator[Finding]:
+    """What the keys of another tool hide, for pydantic looks no further into a map that has one: all but those keys."""
+    strange = [(path, item["ctx"]["key"]) for path, item in problems if "key" in (item.get("ctx") or {})]
+    strange = [(path, key) for path, key in strange if key not in keys_at(model, path)]
+    if not strange:
+        return
+    left = data
+    for path, key in strange:
+        left = _without(left, (*path, key))
+    try:
+        model.model_validate(left)
+    except ValidationError as error:
+        emptied = {path for path, _ in strange if not _at(left, path)}
+        for finding in findings_of(error, model, left, locate, merges):
+            if finding.where.path not in emptied:
+                yield finding
+
+
+def _at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _without(data: Any, path: Path) -> Any:
+    """A copy of `data` without the key at `path`."""
+    first, *rest = path
+    if isinstance(data, list):
+        return [_without(each, tuple(rest)) if index == first else each for index, each in enumerate(data)]
+    if not rest:
+        return {key: value for key, value in data.items() if key != first}
+    return {key: _without(value, tuple(rest)) if key == first else value for key, value in data.items()}
 
 
 def document_path(location: Sequence[str | int], data: Any, *, missing: bool) -> Path:
@@ -223,6 +265,8 @@ def _elsewhere(path: Path, value: Any) -> str | None:
         return f"write resources: {{gpu: {value if isinstance(value, int) else 1}}}"
     if (parent, key) == ("pause", "duration"):
         return f"write pause: {value}"
+    if (parent, key) == ("blueGreen", "autoPromotionEnabled") and isinstance(value, bool):
+        return f"write promote: {'auto' if value else 'manual'}"
     if key in ("strategy", "routing", "targets") and (parent == "candidate" or above == "variants"):
         return f"write {key} on the service itself: it holds for all of its versions"
     return None
@@ -250,7 +294,8 @@ def wrong_type(
         remedy = Remedy("quote")
     if value is None:
         hint = "remove the entry, or give it a value"
-    message = f"{name_of(path)} must be {' or '.join(wanted)}, not {kind_of(value)}"
+    kind = "a fraction" if isinstance(value, float) and "a whole number" in wanted else kind_of(value)
+    message = f"{name_of(path)} must be {' or '.join(wanted)}, not {kind}"
     return Finding("RS104", message, locate(path, "value"), hint, remedy=remedy)
 
 

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
-from relspec.credentials import has_login, looks_secret, masked, names_secret
+from relspec.credentials import has_login, literal_secrets, looks_secret, masked, names_secret
 from relspec.diagnostics import Path
+from relspec.schema_cost import TOO_LONG, TOO_LONG_TO_SAY, Work
 from relspec.targets.helm.chart import Chart
 from relspec.targets.helm.coalescing import NotATableError, Values, coalesce_chart
 from relspec.targets.helm.dependencies import with_dependencies
@@ -21,6 +23,12 @@ EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 MAX_MESSAGE = 300
 """Characters of a schema's message that are passed on."""
+
+MAX_ERRORS = 1000
+"""Errors of the engine that are looked at."""
+
+MAX_PROBLEMS = 100
+"""Problems of one chart's values that are said: each costs a walk through the render."""
 
 MAX_VALUE = 60
 """Characters of a map or a list that a message shows, as JSON."""
@@ -141,11 +149,22 @@ def _check(schema: bytes, values: Values) -> list[tuple[Path, str, bool]]:
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         reason = str(getattr(error, "message", error)).splitlines()[0]
         return [((), f"Helm can't use values.schema.json: {_shortened(reason)}", True)]
+    work = _work(schema)
+    if work.takes_too_long(values):
+        return [((), f"values.schema.json {TOO_LONG}", True)]
     try:
-        found = [said for error in validator.iter_errors(values) for said in _said(error)]
+        if validator.is_valid(values):
+            return []
+        if work.says_too_much(values):
+            return [((), f"values.schema.json {TOO_LONG_TO_SAY}", True)]
+        hidden = frozenset(path for path, _ in literal_secrets(values))
+        found = {said for error in islice(validator.iter_errors(values), MAX_ERRORS) for said in _said(error, hidden)}
     except ValueError as error:
         return [((), f"values.schema.json can't be applied: {_shortened(str(error))}", True)]
-    return sorted(found, key=lambda said: ([str(part) for part in said[0]], said[1]))
+    problems = sorted(found, key=lambda said: ([str(part) for part in said[0]], said[1]))
+    if len(problems) <= MAX_PROBLEMS:
+        return problems
+    return [*problems[:MAX_PROBLEMS], ((), "more values break the schema than are said here", False)]
 
 
 @lru_cache(maxsize=128)
@@ -165,23 +184,28 @@ def _validator(schema: bytes) -> Any:
     )
 
 
+@lru_cache(maxsize=128)
+def _work(schema: bytes) -> Work:
+    return Work(json.loads(schema))
+
+
 def _refuse(uri: str) -> Any:
     raise ValueError(f"{uri} lies outside the schema")
 
 
-def _said(error: Any) -> list[tuple[Path, str, bool]]:
+def _said(error: Any, hidden: frozenset[Path]) -> list[tuple[Path, str, bool]]:
     error = _closest(error)
     path: Path = tuple(error.instance_path)
     unexpected = getattr(error.kind, "unexpected", None)
     if isinstance(unexpected, list) and isinstance(error.instance, dict):
         return [((*path, key), f"{key} is not a value of this chart", False) for key in unexpected]
-    return [(path, _shortened(_without_value(error, path)), False)]
+    return [(path, _shortened(_without_value(error, path, hidden)), False)]
 
 
-def _without_value(error: Any, path: Path) -> str:
+def _without_value(error: Any, path: Path, hidden: frozenset[Path]) -> str:
     """The engine's words; without the value where that may be a secret, or is more than a few words."""
     text = error.instance if isinstance(error.instance, str) else json.dumps(error.instance, default=str)
-    secret = any(isinstance(step, str) and names_secret(step) for step in path)
+    secret = path in hidden or any(isinstance(step, str) and names_secret(step) for step in path)
     nested = isinstance(error.instance, dict | list) and bool(error.instance)
     if secret or looks_secret(text) or has_login(text) or (nested and (len(text) > MAX_VALUE or _holds_secret(text))):
         return f"the value breaks the schema's rule {error.schema_path[-1] if error.schema_path else 'false'}"

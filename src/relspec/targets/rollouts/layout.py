@@ -33,12 +33,17 @@ def misfits(rendered: Rendered, context: Facet, template: str) -> Iterator[Findi
             yield _at(rendered, index, f"{key[0]} {key[1]} is there twice", "write each object once")
         else:
             seen.add(key)
-    for entries, kind in NEEDED.items():
-        for entry in context[entries]:
-            if (kind, entry["name"]) not in seen:
-                message = f"the template leaves out {kind} {entry['name']}"
-                where = Where(template, range=Range(1, 1, 1, 1))
-                yield Finding("RS520", message, where, f"write an object for each entry of {entries}, under its name")
+    left_out = [
+        (entries, f"{kind} {entry['name']}")
+        for entries, kind in NEEDED.items()
+        for entry in context[entries]
+        if (kind, entry["name"]) not in seen
+    ]
+    if left_out:
+        lists = ", ".join(dict.fromkeys(entries for entries, _ in left_out))
+        message = f"the template leaves out {', '.join(name for _, name in left_out)}"
+        hint = f"write an object for each entry of {lists}, under its name"
+        yield Finding("RS520", message, Where(template, range=Range(1, 1, 1, 1)), hint)
 
 
 def _key(document: Any) -> tuple[str, str] | None:

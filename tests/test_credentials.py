@@ -1,0 +1,455 @@
+"""Literal secrets: found wherever a spec, a template or a chart's values write one, and repeated by nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from company import (
+    SERVICE,
+    Files,
+    company,
+    compiled,
+    compose,
+    kubernetes,
+    repository,
+    run,
+    with_service,
+    without_none,
+    write,
+)
+from company import environment as environment_of
+from relspec import packaged
+from relspec.credentials import (
+    hidden,
+    hidden_in_prose,
+    literal_secrets,
+    names_secret,
+    secret_in_shell,
+    secret_in_text,
+    secret_words,
+    tells_secret,
+)
+from relspec.schema_checks import check_against
+from relspec.targets.helm.chart import Chart
+from relspec.targets.helm.values import validate
+
+HUNTER = "hunter2-S3cr3t"
+RELEASE = "environments/production/recs/release.yaml"
+STAGING = "environments/staging/recs/release.yaml"
+ENVIRONMENT = "environments/production/environment.yaml"
+VALUES = "environments/production/values.yaml.j2"
+DSN = f"postgres://recs:{HUNTER}@db/recs"
+
+
+# --- what is one
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["serve", "--api-key", HUNTER, "--port", "1"], [2]),
+        (["serve", f"--api-key={HUNTER}"], [1]),
+        ([f"API_KEY={HUNTER}", "serve"], [0]),
+        (["sh", "-c", f"API_KEY={HUNTER} serve"], [2]),
+        (["sh", "-c", f"cd /app && export DB_PASSWORD='{HUNTER}'; serve"], [2]),
+        (["sh", "-c", f"exec serve --api-key {HUNTER}"], [2]),
+        (["bash", "-c", f"sh -c 'API_KEY={HUNTER} serve'"], [2]),
+        (["curl", "-H", "Authorization: Bearer abcdef0123456789abcdef"], [2]),
+        (["serve", "--dsn", DSN], [2]),
+        (["serve", 8080, "--token", HUNTER], [3]),
+    ],
+)
+def test_a_command_that_holds_a_secret(words: list[object], found: list[int]) -> None:
+    assert list(secret_words(words)) == found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve", "--api-key", "$(API_KEY)"],
+        ["serve", "--api-key", "${API_KEY}"],
+        ["serve", "--api-key", "/run/secrets/api-key"],
+        ["serve", "--api-key", "API_KEY"],
+        ["serve", "--api-key", "--port", "1"],
+        ["serve", "--api-key-file", "key.txt"],
+        ["serve", "--max-tokens", "4096", "--tokenizer", "als", "--eos-token", "</s>"],
+        ["sh", "-c", 'API_KEY="$(cat /run/secrets/key)" serve --api-key "$API_KEY"'],
+        ["sh", "-c", "test -n $TOKEN || exit 1; unset TOKEN; TOKEN= serve"],
+        ["sh", "-c", "while true; do sleep 1; done"],
+        ["--token"],
+        [8080, 1],
+    ],
+)
+def test_a_command_that_only_reads_one(words: list[object]) -> None:
+    assert list(secret_words(words)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("app.env", f"# keys\nLOG=info\nexport API_KEY={HUNTER}\n"),
+        ("app.yaml", f"db:\n  password: {HUNTER}\n"),
+        ("app.ini", f"[db]\npassword = {HUNTER} # ours\n"),
+        ("app.json", f'{{\n  "apiKey": "{HUNTER}",\n  "b": 1\n}}\n'),
+        ("serve.py", f'api_key = "{HUNTER}"\n'),
+        ("notes", f"dsn {DSN}\n"),
+    ],
+)
+def test_a_file_that_holds_a_secret(name: str, text: str) -> None:
+    assert secret_in_text(name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tokenizer_config.json", '{\n  "bos_token": "<s>",\n  "eos_token": "endoftext",\n  "pad_token": "[PAD]"\n}\n'),
+        ("app.yaml", "password: ${DB_PASSWORD}\ntoken_file: /run/token\nsecret: recs-secrets\napiKey: api-key\n"),
+        ("app.env", "API_KEY=\nTOKEN=/run/secrets/token\nMAX_TOKENS=4096\nPASSWORD=$OTHER\n"),
+        ("app.ini", "password = vault:secret/data/db#password\napi_key = none\n"),
+        ("serve.py", "api_key = settings.api_key\ntoken = request.token\ndef f(password: str): ...\n"),
+        ("nginx.conf", "proxy_set_header Authorization $http_authorization;\nauth_basic off;\n"),
+        ("README.md", "API_KEY: ask the platform team\n"),
+        ("schema.json", '{"properties": {"password": {"type": "string"}}}\n'),
+    ],
+)
+def test_a_file_that_holds_none(name: str, text: str) -> None:
+    assert not secret_in_text(name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("secret", "recs-secrets"),
+        ("credentials", "recs-cloud"),
+        ("token", "recs-token"),
+        ("password", "db-password"),
+        ("apiKey", "API_KEY"),
+        ("password", ""),
+        ("password", "{{ .Values.password }}"),
+        ("password", "op://vault/db/password"),
+        ("apiKey", "optional"),
+        ("eosToken", "</s>"),
+        ("existingSecret", "recs"),
+        ("secretName", "recs-tls"),
+    ],
+)
+def test_a_value_that_names_where_a_secret_is(name: str, text: str) -> None:
+    assert not tells_secret(name, text)
+    assert list(literal_secrets({name: text})) == []
+
+
+def test_an_output_is_looked_at_as_a_whole() -> None:
+    document = {
+        "env": [{"name": "API_KEY", "value": HUNTER}, {"name": "LOG", "value": "info"}],
+        "pods": [{"args": ["--token", HUNTER], "command": f"serve --api-key {HUNTER}"}],
+        "environment": ["LOG=info", f"DB_PASSWORD={HUNTER}"],
+        "data": {"app.env": f"API_KEY={HUNTER}\n"},
+        "secretKeyRef": {"name": "recs", "key": "api-key"},
+        "automountServiceAccountToken": False,
+    }
+    assert dict(literal_secrets(document)) == {
+        ("env", 0, "value"): "API_KEY",
+        ("pods", 0, "args", 1): "args",
+        ("pods", 0, "command"): "command",
+        ("environment", 1): "environment",
+        ("data", "app.env"): "app.env",
+    }
+
+
+def test_tokens_of_a_language_are_no_secrets() -> None:
+    assert not any(map(names_secret, ("EOS_TOKEN", "bos_token", "pad_token", "next_token")))
+    assert names_secret("HF_TOKEN")
+
+
+def test_shell_in_shell_ends() -> None:
+    assert not secret_in_shell('A="b \'c "d\' e" ' * 500)
+    assert not secret_in_shell('x="y z"')
+
+
+# --- where it is said
+
+
+def chart_of_its_own(values: object) -> dict[str, object]:
+    """The settings of a Helm target with a team's chart."""
+    return {"helm": {"namespace": "ml", "chart": "../../charts/own", "values": values}}
+
+
+CHART = {
+    "charts/own/Chart.yaml": "apiVersion: v2\nname: own\nversion: 1.0.0\n",
+    "charts/own/templates/a.yaml": "a: {{ toJson .Values }}\n",
+}
+
+
+def own_chart(values: object, files: Files = {}, **release: object) -> Files:  # noqa: B006 - never changed
+    where = environment_of(targets=chart_of_its_own(values), policies={"templates": "release"})
+    return {**company(where=where, **release), **CHART, **files}
+
+
+TEMPLATE = f"""\
+image: {{{{ service.image.ref }}}}
+config:
+  level: info
+  apiKey: {HUNTER}
+"""
+
+
+def packaged_with(line: str, name: str = "rollouts/rollouts.yaml.j2") -> str:
+    """The packaged template and one object more."""
+    source = packaged.packaged_template(name)
+    assert source is not None
+    added = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: own, namespace: ml-prod}}\ndata:\n  {line}\n"
+    return source.rstrip("\n") + "\n" + added
+
+
+PLACES: Mapping[str, tuple[Callable[[], Files], str, str]] = {
+    "an option of two words": (lambda: with_service({"args": ["--api-key", HUNTER]}), RELEASE, "args"),
+    "a line of shell": (lambda: with_service({"command": ["sh", "-c", f"API_KEY={HUNTER} run"]}), RELEASE, "command"),
+    "shell in a companion": (
+        lambda: with_service({"init": [{"name": "a", "image": "a:1", "args": ["sh", "-c", f"API_KEY={HUNTER} x"]}]}),
+        RELEASE,
+        "args",
+    ),
+    "a health check": (
+        lambda: with_service({"health": {"exec": ["check", "--token", HUNTER]}}),
+        RELEASE,
+        "exec",
+    ),
+    "an inline file": (
+        lambda: with_service({"files": {"/etc/app.env": {"content": f"LOG=info\nAPI_KEY={HUNTER}\n"}}}),
+        RELEASE,
+        "/etc/app.env",
+    ),
+    "a file beside the release": (
+        lambda: {
+            **with_service({"files": {"/etc/app.yaml": {"from": "app.yaml"}}}),
+            "environments/production/recs/app.yaml": f"db:\n  password: {HUNTER}\n",
+        },
+        RELEASE,
+        "environments/production/recs/app.yaml",
+    ),
+    "an override of the command": (
+        lambda: with_service({"overrides": {"rollouts": {"container": {"args": ["--api-key", HUNTER]}}}}),
+        RELEASE,
+        "args",
+    ),
+    "an override of a compose service": (
+        lambda: with_service({"overrides": {"compose": {"service": {"environment": {"API_KEY": HUNTER}}}}}, compose()),
+        STAGING,
+        "API_KEY",
+    ),
+    "an override of values": (
+        lambda: own_chart("scaffold", overrides={"helm": {"auth": {"password": HUNTER}}}),
+        RELEASE,
+        "password",
+    ),
+    "defaults of the environment": (
+        lambda: with_service({}, kubernetes(defaults={"env": {"API_KEY": HUNTER}})),
+        ENVIRONMENT,
+        "API_KEY",
+    ),
+    "the default of a variable of the host": (
+        lambda: with_service({"env": {"API_KEY": {"variable": "K", "default": HUNTER}}}, compose()),
+        STAGING,
+        "API_KEY",
+    ),
+    "a variable of the environment": (
+        lambda: with_service({"env": {"API_KEY": {"environment": "K"}}}, kubernetes(variables={"K": HUNTER})),
+        ENVIRONMENT,
+        "K holds a literal secret, which API_KEY",
+    ),
+    "values in the environment": (
+        lambda: own_chart({"image": "{{ service.image.ref }}", "auth": {"apiKey": HUNTER}}),
+        ENVIRONMENT,
+        "apiKey",
+    ),
+    "values in the release": (
+        lambda: own_chart(
+            "scaffold", helm={"values": {"image": "{{ service.image.ref }}", "extraArgs": ["--token", HUNTER]}}
+        ),
+        RELEASE,
+        "extraArgs",
+    ),
+    "a values template": (lambda: own_chart("values.yaml.j2", {VALUES: TEMPLATE}), VALUES, "apiKey"),
+    "a constant in a hole": (
+        lambda: own_chart("values.yaml.j2", {VALUES: TEMPLATE.replace(HUNTER, f"{{{{ '{HUNTER}' }}}}")}),
+        VALUES,
+        "apiKey",
+    ),
+    "a template of the team's own": (
+        lambda: {**company(), "templates/rollouts/rollouts.yaml.j2": packaged_with(f"DB_PASSWORD: {HUNTER}")},
+        "templates/rollouts/rollouts.yaml.j2",
+        "DB_PASSWORD",
+    ),
+    "a variable that only the values call a secret": (
+        lambda: own_chart(
+            {"image": "{{ service.image.ref }}", "auth": {"password": "{{ service.env[0].value }}"}},
+            services={"api": {**SERVICE, "env": {"DB": HUNTER}}},
+        ),
+        RELEASE,
+        "DB holds a literal secret, which helm/values.yaml calls password",
+    ),
+    "a label": (lambda: with_service({"labels": {"x-api-key": HUNTER}}), RELEASE, "x-api-key"),
+    "an annotation": (lambda: with_service({"annotations": {"dsn": DSN}}), RELEASE, "dsn"),
+}
+"""A repository with one secret, the file that writes it, and what the message calls it."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_is_found_where_it_is_written(place: str) -> None:
+    made, file, name = PLACES[place]
+    files = made()
+    found = [diagnostic for diagnostic in compiled(files).diagnostics if diagnostic.code == "RS231"]
+    (diagnostic,) = found
+    assert (diagnostic.file, diagnostic.message.startswith(name)) == (file, True), diagnostic
+    assert diagnostic.range is not None
+    assert HUNTER not in diagnostic.message
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit", "github", "gitlab", "markdown"])
+def test_no_report_repeats_it(place: str, form: str, tmp_path: Path) -> None:
+    made = repository(tmp_path / "r", PLACES[place][0]())
+    checked = run(made.folder, "check", "--format", form)
+    assert "RS231" in checked.out + checked.err
+    assert HUNTER not in checked.out + checked.err
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_only_reads_a_secret_is_no_mistake(place: str) -> None:
+    """The same repositories with a variable in the place of the secret."""
+    files = {path: _replaced(content) for path, content in PLACES[place][0]().items()}
+    assert [diagnostic for diagnostic in compiled(files).diagnostics if diagnostic.code == "RS231"] == []
+
+
+def _replaced(content: object) -> str:
+    import yaml
+
+    text = (
+        content if isinstance(content, str) else content.decode() if isinstance(content, bytes) else yaml.dump(content)
+    )
+    return text.replace(f"'{HUNTER}'", "service.name").replace(HUNTER, "/run/secrets/key")
+
+
+OWN = "apiVersion: relspec/v1\nkind: Repository\nschemas: [own]\n"
+STRICT = '{"properties": {"services": {"additionalProperties": {"properties": {"environment": {"additionalProperties": '
+STRICT += '{"pattern": "^x$"}}, "command": {"items": {"pattern": "^x$"}}}}}}}'
+
+
+@pytest.mark.parametrize(
+    "service", [{"env": {"API_KEY": HUNTER}}, {"env": {"DSN": DSN}}, {"args": ["--api-key", HUNTER, f"TOKEN={HUNTER}"]}]
+)
+def test_what_a_schema_refuses_is_said_without_the_secret(service: dict[str, object], tmp_path: Path) -> None:
+    files = {**with_service(service, compose()), "relspec.yaml": OWN, "own/compose.json": STRICT}
+    made = repository(tmp_path / "r", files)
+    checked = run(made.folder, "check", "--format", "json")
+    assert HUNTER not in checked.out + checked.err
+    document = {"services": {"api": {"environment": {"API_KEY": HUNTER, "DSN": DSN}, "command": ["--api-key", HUNTER]}}}
+    problems = check_against(json.loads(STRICT), document)
+    assert len(problems) == 4
+    assert HUNTER not in str(problems)
+
+
+def test_what_a_chart_refuses_is_said_without_the_secret() -> None:
+    chart = Chart("own", "own", "1.0.0", {}, b'{"properties": {"args": {"items": {"pattern": "^x$"}}}}')
+    problems = validate(chart, {"args": ["--api-key", HUNTER]})
+    assert len(problems) == 2
+    assert HUNTER not in str(problems)
+
+
+def test_packaged_templates_are_not_searched_again() -> None:
+    """The happy path: what fields gave was looked at in the fields."""
+    assert compiled(with_service({"env": {"API_KEY": {"secret": "recs/api-key"}}})).diagnostics == ()
+
+
+# --- what people write down
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"leaked: password is {HUNTER}, see the incident",
+        f"API_KEY={HUNTER} was in the image",
+        f"password: {HUNTER}",
+        f"the token '{HUNTER}' leaked",
+        f"connected to {DSN}",
+    ],
+)
+def test_a_reason_hides_a_password(text: str) -> None:
+    assert HUNTER not in hidden_in_prose(text)
+    assert len(hidden_in_prose(text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error rate 12 %",
+        "the token expired; password reset failed in 10% of cases",
+        "secrets were rotated on 2026-03-04",
+        "INC-4711: API_KEY of the old cluster",
+        "write {secret: NAME/KEY} and keep the secret outside Git",
+        "MAX_TOKENS=4096 was too low",
+    ],
+)
+def test_a_reason_without_one_stays_as_it_is(text: str) -> None:
+    assert hidden_in_prose(text) == text
+    assert hidden(text) == text
+
+
+def test_a_quarantine_with_a_password_in_its_reason_is_said_without_it(tmp_path: Path) -> None:
+    from company import registry
+
+    reason = f"leaked, the password is {HUNTER}"
+    files = {
+        **company({"api": without_none({**SERVICE, "model": "als@3"})}),
+        **registry("2", "3", quarantine={"3": {"reason": reason, "since": "2026-03-04"}}),
+    }
+    made = repository(tmp_path / "r", files)
+    for verb in (
+        ["check"],
+        ["check", "--format", "json"],
+        ["model", "list", "als"],
+        ["model", "show", "als", "3"],
+        ["plan"],
+    ):
+        done = run(made.folder, *verb)
+        assert HUNTER not in done.out + done.err, verb
+    assert "RS411" in run(made.folder, "check").err + run(made.folder, "check").out
+
+
+def test_a_change_of_a_secret_is_shown_without_it(tmp_path: Path) -> None:
+    quiet = {"args": ["--api-key", "$(API_KEY)"], "command": ["sh", "-c", "run"], "labels": {"team": "recs"}}
+    loud = {
+        "args": ["--api-key", HUNTER],
+        "command": ["sh", "-c", f"API_KEY={HUNTER} run"],
+        "annotations": {"dsn": DSN},
+        "env": {"API_KEY": {"variable": "K", "default": HUNTER}},
+        "files": {"/etc/app.env": {"content": f"API_KEY={HUNTER}\n"}},
+    }
+    made = repository(tmp_path / "r", with_service(quiet, compose()))
+    assert run(made.folder, "compile").code == 0
+    made.commit("outputs")
+    write(made.folder, with_service(loud, compose()))
+    made.commit(f"a secret slips in, its password is {HUNTER}")
+    verbs = [
+        ["plan", "HEAD~1..HEAD"],
+        ["plan", "HEAD~1..HEAD", "--diff"],
+        ["plan", "HEAD~1..HEAD", "--format", "json"],
+        ["history", "staging/recs"],
+        ["history", "staging/recs", "--format", "json"],
+        ["drill"],
+        ["rollback", "staging/recs", "--dry-run"],
+        *(
+            ["explain", "staging/recs", f"api.{name}"]
+            for name in ("args", "args.1", "command", "env", "env.API_KEY", "files")
+        ),
+        ["explain", "staging/recs", "api.env", "--format", "json"],
+    ]
+    said = {" ".join(verb): run(made.folder, *verb) for verb in verbs}
+    assert [verb for verb, done in said.items() if HUNTER in done.out + done.err] == []
+    assert "args" in said["plan HEAD~1..HEAD"].out
+    assert "(a literal secret, not shown)" in said["explain staging/recs api.args.1"].out
+    assert "its password is ****" in said["history staging/recs"].out
