@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
+import re
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +55,15 @@ TEMPLATE = "environments/staging/values.yaml.j2"
 LOCK = "relspec.lock"
 CHART = Path(__file__).parent / "fixtures" / "charts" / "modelkit"
 VALUES = "modelkitRef: {{ service.model.reference }}\nreplicas: {{ service.replicas.min }}\n"
+
+
+NO_OUTPUTS = "rendered/\n"
+"""The .gitignore of a repository whose outputs nobody commits."""
+
+
+def keeps_outputs(files: Files) -> bool:
+    """Whether the outputs are committed."""
+    return files[".gitignore"] != NO_OUTPUTS.encode()
 
 
 def file_of(identity: str) -> str:
@@ -387,10 +397,14 @@ def without_candidate(fields: Map) -> None:
     fields.pop("strategy", None)
 
 
-def variant(active: str | None) -> Callable[[Map], Any]:
+def variant(active: str | None, version: str | None = None) -> Callable[[Map], Any]:
+    """A variant in use or not; with a version also one of another model, for a service that has one."""
+
     def edit(fields: Map) -> None:
         fields["variants"] = {"safe": {"env": {"SAFE": "yes"}}}
-        put("active", active)(fields)
+        if version is not None and "model" in fields:
+            fields["variants"]["old"] = {"model": f"als@{version}"}
+        put("active", active if active in fields["variants"] else None)(fields)
 
     return edit
 
@@ -466,6 +480,67 @@ def alias_moved(files: dict[str, bytes], style: int) -> None:
     known = sorted(path for path in files if path.startswith("registry/als/v"))
     version = Path(known[(style // 2) % len(known)]).stem
     change(files, MODEL, style, lambda document: document.update(aliases={"prod": version}))
+
+
+def registry_says(edit: Callable[[Map, str], Any]) -> Edit:
+    """An edit of model.yaml about one of the versions that have a record."""
+
+    def apply_to(files: dict[str, bytes], style: int) -> None:
+        version = some(versions_in(files), style // 2)
+        if version is not None:
+            change(files, MODEL, style, lambda document: edit(document, version))
+
+    return apply_to
+
+
+def versions_in(files: Mapping[str, bytes]) -> list[str]:
+    """The versions of the model that have a record."""
+    return sorted(Path(path).stem for path in files if path.startswith("registry/als/v"))
+
+
+def standing(state: str | None) -> Edit:
+    """A version is deprecated, archived, or neither."""
+
+    def edit(document: Map, version: str) -> None:
+        document["lifecycle"] = dict(document.get("lifecycle") or {})
+        put(version, state)(document["lifecycle"])
+
+    return registry_says(edit)
+
+
+def quarantined(document: Map, version: str) -> None:
+    """A version goes into quarantine."""
+    entry = {"reason": "error rate 12 %", "since": "2026-03-01"}
+    document["quarantine"] = {**(document.get("quarantine") or {}), version: entry}
+
+
+def lifted(document: Map, version: str) -> None:
+    """Every quarantine ends, and it is said why."""
+    held = document.get("quarantine") or {}
+    if held:
+        document["quarantine"] = {name: {**entry, "lifted": f"mended in {version}"} for name, entry in held.items()}
+
+
+def in_quarantine(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The versions whose quarantine is in force, each with its reason."""
+    held = (parsed(files[MODEL]) or {}).get("quarantine") or {}
+    return {version: entry["reason"] for version, entry in held.items() if entry.get("lifted") is None}
+
+
+OTHERS = re.compile(r"'variants':\{.*?\}\}(?=[,}])")
+VERSION = re.compile(r"'als@(v\d+) ")
+
+
+def versions_of(files: Files, identity: str) -> set[str]:
+    """The versions that a release runs, or can be switched to."""
+    services = services_of(files, identity) or {}
+    return {version for service in services.values() for version in VERSION.findall(service)}
+
+
+def running(files: Files, identity: str) -> set[str]:
+    """The versions that a release runs: what its services say without their variants."""
+    services = services_of(files, identity) or {}
+    return {version for service in services.values() for version in VERSION.findall(OTHERS.sub("", service))}
 
 
 def renamed(files: dict[str, bytes], style: int) -> None:
@@ -551,7 +626,11 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(lambda count: service_edit(put("replicas", count)), st.none() | st.integers(1, 5)),
     st.builds(lambda version, weight: service_edit(candidate(version, weight)), VERSIONS, st.integers(0, 100)),
     st.just(service_edit(without_candidate)),
-    st.builds(lambda active: service_edit(variant(active)), st.sampled_from([None, "safe"])),
+    st.builds(
+        lambda active, version: service_edit(variant(active, version)),
+        st.sampled_from([None, "safe", "old"]),
+        st.none() | st.sampled_from(["v1", "v2", "v3"]),
+    ),
     st.builds(lambda label: service_edit(put("labels", {"team": label})), st.sampled_from("xyz")),
     st.builds(lambda word: file_from(f"a: {word!r}\n"), WORDS),
     st.builds(beside, WORDS),
@@ -571,6 +650,9 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
     st.just(registered),
     st.just(alias_moved),
     st.just(alias_moved),
+    st.builds(standing, st.sampled_from([None, "deprecated", "archived"])),
+    st.just(registry_says(quarantined)),
+    st.just(registry_says(lifted)),
     st.just(lock_upgraded),
     st.just(renamed),
     st.just(removed),

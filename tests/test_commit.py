@@ -375,6 +375,70 @@ def test_a_sparse_checkout_stays_sparse(recs: Repository, sparse_index: str) -> 
     whole(recs)
 
 
+def left_out(made: Repository, *paths: str) -> None:
+    """Marks files that are there all the same, as people do to keep an edit of their own."""
+    made.git("update-index", "--skip-worktree", *paths)
+
+
+def test_a_file_that_is_marked_as_left_out_keeps_its_bytes_and_that_is_said(recs: Repository) -> None:
+    left_out(recs, SPEC, GONE)
+    done = committed(recs)
+    assert (recs.folder / SPEC).read_bytes() == BEFORE[SPEC].encode()
+    assert (recs.folder / GONE).exists()
+    assert recs.git("show", f"HEAD:{SPEC}").encode() == (AFTER[SPEC] or b"").strip()
+    assert recs.git("ls-files", "-v", SPEC) == f"S {SPEC}"
+    spec, gone = sorted(done.notes, key=lambda note: not note.startswith(SPEC))
+    mark = "is marked skip-worktree: it is right in the commit, and the file here keeps its old bytes"
+    assert spec.startswith(f"{SPEC} {mark}"), done.notes
+    assert gone.startswith(f"{GONE} {mark}"), done.notes
+    for note in done.notes:
+        typed = note.partition("to bring it up to date: ")[2]
+        subprocess.run(typed, shell=True, cwd=recs.folder, env=GIT_ENVIRONMENT, check=True)
+    (recs.folder / GONE).parent.rmdir()
+    is_new(recs)
+
+
+def test_what_somebody_wrote_into_such_a_file_is_not_offered_to_be_thrown_away(recs: Repository) -> None:
+    left_out(recs, SPEC)
+    edited(recs)
+    mine = (recs.folder / SPEC).read_bytes()
+    (note,) = committed(recs).notes
+    assert note.endswith(f"git update-index --no-skip-worktree {SPEC} && git diff -- {SPEC}")
+    assert (recs.folder / SPEC).read_bytes() == mine
+
+
+def test_a_file_that_is_assumed_unchanged_and_is_gets_its_new_bytes(recs: Repository) -> None:
+    recs.git("update-index", "--assume-unchanged", SPEC)
+    assert committed(recs).notes == ()
+    is_new(recs)
+
+
+def test_a_file_that_is_left_out_and_not_there_needs_no_words(recs: Repository) -> None:
+    left_out(recs, SPEC)
+    (recs.folder / SPEC).unlink()
+    assert committed(recs).notes == ()
+    assert not (recs.folder / SPEC).exists()
+
+
+@pytest.mark.parametrize("step", [3, 4, 7, 8, 9])
+def test_a_recovery_leaves_what_is_marked_as_left_out(recs: Repository, step: int) -> None:
+    left_out(recs, SPEC)
+    wanted, before = proposal(recs), state(recs)
+    assert in_child(lambda: commit(place(recs), wanted, after=at(step, signal.SIGKILL))) == -signal.SIGKILL
+    done = recover(place(recs))
+    assert (recs.folder / SPEC).read_bytes() == BEFORE[SPEC].encode()
+    assert recs.git("ls-files", "-v", SPEC) == f"S {SPEC}"
+    assert recs.git("status", "--porcelain") == ""
+    if step < 8:
+        assert (done.outcome, done.notes) == ("undone", ())
+        assert (state(recs).files, state(recs).refs) == (before.files, before.refs)
+    elif step == 8:
+        assert done.outcome == "finished"
+        assert [note.partition(" is marked skip-worktree")[0] for note in done.notes] == [SPEC]
+    else:
+        assert done == Recovered("nothing")
+
+
 def test_a_caller_that_is_a_git_hook_itself(recs: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where, wanted = Place(recs.folder), proposal(recs)
     assert where.top == recs.folder

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import histories as h
-from company import GIT_ENVIRONMENT, Repository, Run, on_disk, repository, run
+from company import GIT_ENVIRONMENT, Files, Repository, Run, on_disk, repository, run
 from relspec.compiler import Compiler
 from relspec.discovery import Place
 from relspec.lock import EDITION
@@ -36,8 +36,11 @@ OLD_LOCK = re.compile(rb"^edition: \d+$", re.MULTILINE)
 MARKER = b"# Compiled by relspec from "
 CURRENT = f"edition: {EDITION}".encode()
 KINDS = ("identical", "identical-but", "committed", "not-proven")
-REFUSALS = {"RS200", "RS205", "RS613", "RS616", "RS618"}
-"""No such release, no such service, just gone back, nothing to go back to, something in the way."""
+REFUSALS = {"RS200", "RS205", "RS411", "RS613", "RS616", "RS618"}
+"""No such release, no such service, in quarantine, just gone back, nothing to go back to, something in the way."""
+WITHOUT_OUTPUTS = "without-outputs"
+"""The folder of the repository whose outputs nobody commits."""
+REASON = "it is slow"
 IN_THE_WAY = (4, 5, 6)
 RECOVERABLE = {"identical", "identical-but", "committed"}
 
@@ -101,6 +104,7 @@ class Company(RuleBasedStateMachine):
         super().__init__()
         self.monkeypatch = monkeypatch
         self.folder = Path(tempfile.mkdtemp(prefix="histories-"))
+        self.origin = origin
         shutil.copytree(origin, self.folder / "repository")
         self.made = Repository(self.folder / "repository")
         self.known: dict[str, h.Files] = {}
@@ -146,9 +150,20 @@ class Company(RuleBasedStateMachine):
 
     # --- what people do
 
-    @initialize(other=st.sampled_from([False, False, True]))
-    def begin(self, other: bool) -> None:
-        """Some repositories are compiled by another edition, until somebody moves to this one."""
+    @initialize(
+        other=st.sampled_from([False, False, True]),
+        kept=st.sampled_from(["always", "always", "always", "never", "no longer"]),
+    )
+    def begin(self, other: bool, kept: str = "always") -> None:
+        """Some repositories are compiled by another edition, until somebody moves to this one; some keep no outputs."""
+        if kept == "never":
+            shutil.rmtree(self.made.folder)
+            shutil.copytree(self.origin.parent / WITHOUT_OUTPUTS, self.made.folder)
+        elif kept == "no longer":
+            self.tick()
+            (self.made.folder / ".gitignore").write_text(h.NO_OUTPUTS)
+            self.git("rm", "-r", "-q", "--cached", "rendered")
+            self.commit("outputs are not committed any more")
         if other:
             lock = self.made.folder / h.LOCK
             lock.write_bytes(OLD_LOCK.sub(b"edition: 99", lock.read_bytes()))
@@ -215,12 +230,29 @@ class Company(RuleBasedStateMachine):
         if mended:
             self.amend(forgotten=False)
 
-    @rule(number=NUMBERS, other=NUMBERS, level=st.sampled_from(["debug", "warn", "a: b"]), promote=st.booleans())
-    def uses_a_verb(self, number: int, other: int, level: str, promote: bool) -> None:
-        if promote:
+    @rule(
+        verb=st.sampled_from(["set", "promote", "deprecate", "archive", "quarantine", "lift", "alias"]),
+        number=NUMBERS,
+        other=NUMBERS,
+        level=st.sampled_from(["debug", "warn", "a: b"]),
+    )
+    def uses_a_verb(self, verb: str, number: int, other: int, level: str) -> None:
+        if verb == "promote":
             self.promotes(number, other)
-        else:
+        elif verb == "set":
             self.sets(number, level)
+        else:
+            self.says_of_a_version(verb, number)
+
+    def says_of_a_version(self, verb: str, number: int) -> None:
+        version = h.some(h.versions_in(on_disk(self.made.folder)), number)
+        words = {
+            "quarantine": ("quarantine", f"als@{version}", "--reason", REASON),
+            "lift": ("quarantine", f"als@{version}", "--lift", "it was the cache"),
+            "alias": ("alias", "als", "prod", str(version)),
+        }.get(verb, (verb, f"als@{version}"))
+        self.tick()
+        self.finish(f"model {verb}", run(self.made.folder, "model", *words))
 
     def sets(self, number: int, level: str) -> None:
         releases = h.releases_in(on_disk(self.made.folder))
@@ -251,7 +283,7 @@ class Company(RuleBasedStateMachine):
 
     @rule(
         numbers=RELEASES,
-        mode=st.sampled_from(["commit", "commit", "version", "service", "branch", "dry"]),
+        mode=st.sampled_from(["commit", "commit", "version", "service", "branch", "dry", "quarantine", "quarantine"]),
         where=NUMBERS,
         disturbed=st.integers(0, 9),
         accept=st.booleans(),
@@ -271,12 +303,13 @@ class Company(RuleBasedStateMachine):
             "service": ["--service", "api"],
             "branch": ["--branch", f"back-{where}-{self.clock}"],
             "dry": ["--dry-run"],
+            "quarantine": ["--quarantine"],
         }.get(mode, [])
         more += ["--accept-unproven"] if accept else []
         self.tick()
         self.disturb(disturbed, words, past.moments[0].files)
         before = self.everything()
-        done = run(self.made.folder, "rollback", *words, *more, "--format", "json", "--reason", "it is slow")
+        done = run(self.made.folder, "rollback", *words, *more, "--format", "json", "--reason", REASON)
         after = self.everything()
         done, document = outcome(done)
         context = f"rollback {' '.join((*words, *more))}: {done}"
@@ -306,7 +339,7 @@ class Company(RuleBasedStateMachine):
         self.nothing_else(past.moments[0].files, files, document, context)
         for each in document["releases"]:
             self.proof_is_true(each, past, files, context)
-            if mode in ("last", "branch"):
+            if mode in ("last", "branch", "quarantine"):
                 self.is_the_last_change(each, past, context)
         worst = max((each["proof"]["kind"] for each in document["releases"]), key=KINDS.index)
         trailers = self.git("log", "-1", "--format=%(trailers:only,unfold)", made).splitlines()
@@ -377,8 +410,26 @@ class Company(RuleBasedStateMachine):
         )
         changed = {path for path in {*old, *new} if old.get(path) != new.get(path)}
         assert changed == set(document["files"]), context
-        for path in changed:
+        for path in changed - ({h.MODEL} if document["quarantined"] else set()):
             assert path.startswith(own) or (path.startswith("registry/") and path not in old), (path, context)
+        self.quarantines(old, new, document, context)
+
+    def quarantines(self, old: h.Files, new: h.Files, document: dict[str, Any], context: str) -> None:
+        """model.yaml says what it said, and that the versions left are in quarantine; none of them comes back."""
+        told = {each["version"] for each in document["quarantined"]}
+        before, after = h.parsed(old[h.MODEL]), h.parsed(new[h.MODEL])
+        assert h.in_quarantine(new) == {**dict.fromkeys(told, REASON), **h.in_quarantine(old)}, context
+        rest = [{key: value for key, value in each.items() if key != "quarantine"} for each in (before, after)]
+        assert rest[0] == rest[1], context
+        assert (before.get("quarantine") or {}).keys() <= (after.get("quarantine") or {}).keys(), context
+        names = [each["release"] for each in document["releases"]]
+        assert told <= {version for name in names for version in h.versions_of(old, name)}, context
+        running = {version for name in names for version in h.running(new, name)}
+        assert not told & running, context
+        left = {version for name in names for version in h.running(old, name)} - running
+        if "--quarantine" in context.split() and document["proof"] != "not-proven":
+            assert left <= told, (left, context)
+        self.seen["quarantine of a version left"] += bool(told)
 
     def proof_is_true(self, each: dict[str, Any], past: h.Past, files: h.Files, context: str) -> None:
         name, then = each["release"], self.known.get(each["restores"]) or h.files_at(self.made, each["restores"])
@@ -397,20 +448,24 @@ class Company(RuleBasedStateMachine):
             assert all(got.get(service) == earlier.get(service) for service in others), context
         assert same or proof["kind"] == "not-proven", (got, wanted, context)
         before = outputs(then, each["then"]) or made_from(then, each["then"]) or {}
-        now = outputs(files, name)
+        compiled = made_from(files, name)
+        kept = h.keeps_outputs(past.moments[0].files)
+        now = outputs(files, name) if kept else compiled or {}
+        self.seen["without outputs"] += not kept
+        assert kept or not outputs(files, name), context
         differing = {path for path in {*before, *now} if before.get(path) != now.get(path)}
         told = {difference["output"] for difference in proof["differences"]}
-        compiled = made_from(files, name)
         if edition(files) == CURRENT and compiled is None:
             # What no longer compiles is put back as it was committed, and only when somebody asked for it.
-            assert (proof["kind"], differing) == ("not-proven", set()), (differing, context)
+            assert (proof["kind"], differing if kept else set()) == ("not-proven", set()), (differing, context)
             self.seen["not proven: does not compile"] += 1
             return
         if edition(files) == CURRENT:
             assert compiled == now, context
         if proof["kind"] in ("identical", "committed"):
             assert not differing, (differing, context)
-            assert (proof["kind"] == "committed") == (edition(files) != CURRENT), context
+            other = edition(files) != CURRENT and kept and bool(outputs(then, each["then"]))
+            assert (proof["kind"] == "committed") == other, context
         elif proof["kind"] == "identical-but":
             assert differing, context
             assert differing <= told, (differing, context)
@@ -445,13 +500,23 @@ class Company(RuleBasedStateMachine):
         code = next(iter(re.findall(r"RS\d\d\d", done.err)), "none")
         self.seen[f"rollback {mode}: {code}"] += 1
         assert code in REFUSALS, context
+        if code == "RS411":
+            held = h.in_quarantine(past.moments[0].files)
+            states = [run for name in words for run in past.runs(name)]
+            assert any(held.keys() & h.versions_of(run.moments[0].files, run.name) for run in states), context
         assert code != "RS618" or disturbed in IN_THE_WAY, context
-        if mode not in ("last", "branch", "dry") or edition(past.moments[0].files) != CURRENT:
+        if mode not in ("last", "branch", "dry", "quarantine") or edition(past.moments[0].files) != CURRENT:
             return
         if code == "RS613":
             assert any(self.went_back(past.runs(name)) for name in words), context
         elif code == "RS616":
-            assert any(not any(self.can_be_restored(run) for run in past.runs(name)[1:]) for name in words), context
+            nowhere = (not any(self.can_be_restored(run) for run in past.runs(name)[1:]) for name in words)
+            assert any(nowhere) or any(self.was_renamed(past, name) for name in words), context
+
+    def was_renamed(self, past: h.Past, identity: str) -> bool:
+        """Whether a release that is gone is there by another name: it would run twice."""
+        there = h.releases_in(past.moments[0].files)
+        return identity not in there and any(name == identity for each in there for _, name in past.names(each))
 
     def went_back(self, runs: list[h.Run]) -> bool:
         """Whether all that the last change changed was so before."""
@@ -492,7 +557,7 @@ class Company(RuleBasedStateMachine):
             self.seen["check passes" if checked.code == 0 else "check finds others"] += 1
         for each in document["releases"]:
             runs = past.runs(each["release"])
-            if mode == "last" and runs[0].state is not None and not each["skipped"]:
+            if mode in ("last", "quarantine") and runs[0].state is not None and not each["skipped"]:
                 found = json.loads(run(self.made.folder, "history", each["release"], "--format", "json").out)
                 rows = {row["commit"]: row for row in found["changes"] if row["kind"] != "environment"}
                 row = rows[runs[0].moments[-1].commit]
@@ -521,6 +586,11 @@ class Company(RuleBasedStateMachine):
             assert b"edition: 99" in (edition(new.files), edition(old.files)), done.err
             return
         plan = json.loads(done.out)
+        losses = [(each["kind"], each["version"]) for each in (plan["drops"] or {"what": []})["what"]]
+        records = {*h.versions_in(new.files)} - {*h.versions_in(old.files)}
+        lifted = {*h.in_quarantine(new.files)} - {*h.in_quarantine(old.files)}
+        assert sorted(losses) == sorted([("record", v) for v in records] + [("quarantine", v) for v in lifted])
+        self.seen["plan with losses"] += bool(losses)
         said = {each["id"]: each for each in plan["releases"]}
         formers = {each["former"] for each in plan["releases"] if each["former"]}
         for identity in {*h.releases_in(old.files), *h.releases_in(new.files)} - formers:
@@ -569,7 +639,9 @@ class Company(RuleBasedStateMachine):
         if document is None:
             refusal = re.findall(r"RS\d\d\d", done.err)[0]
             self.seen[f"drill, rollback {refusal}"] += 1
-            assert refusal == "RS613" or (refusal == "RS616" and said["proof"] is None), (said, done)
+            # A drill proves that there is a way; whether it may be gone, the registry says.
+            held = refusal == "RS411" and h.in_quarantine(self.past.moments[0].files)
+            assert held or refusal == "RS613" or (refusal == "RS616" and said["proof"] is None), (said, done)
             return
         for each in document["releases"]:
             proof = each["proof"]
@@ -597,8 +669,15 @@ class Company(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A company whose only commit is compiled."""
-    made = repository(tmp_path_factory.mktemp("origin") / "repository", h.start())
+    """A company whose only commit is compiled; beside it the same one, whose outputs nobody commits."""
+    folder = tmp_path_factory.mktemp("origin")
+    begun(folder / WITHOUT_OUTPUTS, {**h.start(), ".gitignore": h.NO_OUTPUTS})
+    return begun(folder / "repository", h.start())
+
+
+def begun(folder: Path, files: Files) -> Path:
+    """A repository with the files and the first edits."""
+    made = repository(folder, files)
     made.git("config", "user.name", "Ann")
     made.git("config", "user.email", "ann@acme.example")
     made.git("config", "core.hooksPath", os.devnull)
@@ -665,6 +744,10 @@ def test_one_of_each(origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         after(h.renamed, releases=(2,), style=8)
         after(h.removed, releases=(4,))
         after(h.in_release(h.RECS, h.put("model", "als@v1")), mode="version", where=2)
+        after(h.in_release(h.RECS, h.put("model", "als@v3")), mode="quarantine")
+        company.rolled_back([1], "version", 2, 1, accept=False)
+        company.says_of_a_version("lift", 2)
+        company.rolled_back([1], "version", 2, 1, accept=False)
         after(h.broken, mode="commit", where=9)
         for squash in (False, True):
             company.merges(
@@ -683,9 +766,32 @@ def test_one_of_each(origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = (
         *("rollback last: identical", "rollback last: identical-but", "rollback service: identical"),
         *("rollback branch: identical-but", "rollback version: identical", "rollback commit: identical"),
+        *("quarantine of a version left", "rollback version: RS411", "model lift 0"),
         *("cause environment", "cause templates", "cause rename", "check passes", "live", "not live", "revert exact"),
     )
     assert {each for each in expected if not company.seen[each]} == set(), "\n".join(map(str, company.seen.items()))
+
+
+@pytest.mark.parametrize("kept", ["never", "no longer"])
+def test_without_outputs_the_sources_go_back_and_nothing_else(
+    origin: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    plain_environment(monkeypatch)
+    company = Company(origin, monkeypatch)
+    company.seen.clear()
+    try:
+        company.begin(other=False, kept=kept)
+        company.changes([h.in_release(h.STAGING, h.put("image", "ghcr.io/acme/recs:9"))], 0, 1, 0)
+        company.rolled_back([2], "last", 0, 0, accept=False)
+        company.changes([h.removed], 0, 1, 0)
+        company.rolled_back([4], "last", 0, 0, accept=False)
+        company.changes([h.in_release(h.STAGING, h.put("model", "als@v3"))], 0, 1, 0)
+        company.rolled_back([2], "quarantine", 0, 0, accept=False)
+        company.plans(0, 4)
+        company.drills(2)
+    finally:
+        company.teardown()
+    assert company.seen["without outputs"] == 3, company.seen
 
 
 def test_what_does_not_compile_goes_back_as_committed(origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from company import (
+    GIT_ENVIRONMENT,
     SERVICE,
     STRATEGIES,
     Files,
@@ -577,6 +578,55 @@ def test_a_change_that_also_goes_on_is_no_revert(made: Repository) -> None:
         "production/recs": True,
         "production/search": False,
     }
+
+
+def test_what_a_plain_revert_would_drop_of_the_registry_is_said_before_the_merge(tmp_path: Path) -> None:
+    made = repository(tmp_path / "made", {**with_service({"model": "als@v1"}), **registry("v1", "v2")})
+    base = compiled(made, "outputs")
+    write(made.folder, {**with_service({"model": "als@v3"})})
+    quarantine = {"v2": {"reason": "error rate 12 %", "since": "2026-03-04"}}
+    write(made.folder, registry("v1", "v2", "v3", quarantine=quarantine))
+    change = compiled(made, "v3, and never v2 again")
+    plan = planned(made.folder, f"{base}..{change}")
+    assert [each["words"] for each in plan["drops"]["what"]] == ["the record of als v3", "the quarantine of als v2"]
+    assert [each["kind"] for each in plan["drops"]["what"]] == ["record", "quarantine"]
+    keep = plan["drops"]["keep"]
+    files = "registry/als/model.yaml registry/als/v3.yaml"
+    assert keep.startswith(f"git checkout 'HEAD~1' -- {files} && git add registry && git commit --amend")
+    text = said(made.folder, f"{base}..{change}")
+    words = (
+        "a plain git revert of it would drop the record of als v3, the quarantine of als v2; relspec rollback does not"
+    )
+    assert words in text
+    assert f"type right after it: {keep}" in text
+    page = run(made.folder, "plan", f"{base}..{change}", "--format", "markdown").out
+    assert words in page
+    assert f"```sh\n{keep}\n```" in page
+    made.git("revert", "--no-edit", "HEAD")
+    revert = planned(made.folder, f"{change}..HEAD")
+    assert revert["drops"] is None, "what comes back is not dropped"
+    subprocess.run(keep, shell=True, cwd=made.folder, env=GIT_ENVIRONMENT, check=True, capture_output=True)
+    assert made.git("diff", "--name-only", change, "HEAD", "--", "registry") == ""
+    assert "als@v1" in (made.folder / RECS).read_text()
+    assert run(made.folder, "check", "--since", change).code == 0
+
+
+def test_a_change_that_adds_nothing_to_the_registry_drops_nothing_of_it(made: Repository) -> None:
+    edited(made, RECS, "1.8.2", "1.9.0")
+    compiled(made, "new image")
+    assert planned(made.folder)["drops"] is None
+    assert "would drop" not in said(made.folder)
+
+
+def test_a_comment_stays_short_however_much_would_be_dropped(tmp_path: Path) -> None:
+    made = repository(tmp_path / "made", {**with_service({"model": "als@v1"}), **registry("v1")})
+    versions = [f"v{number}" for number in range(1, 300)]
+    quarantine = {name: {"reason": "r" * 300, "since": "2026-03-04"} for name in versions[1:]}
+    write(made.folder, registry(*versions, aliases={"prod": "v1"}, quarantine=quarantine))
+    page = run(made.folder, "plan", "HEAD", "--format", "markdown").out
+    assert len(page.encode()) < 65_536
+    assert "and 591 more; relspec rollback does not" in page
+    assert "type right after it: see `relspec plan`" in page
 
 
 def test_an_undo_that_would_leave_outputs_out_of_date(tmp_path: Path) -> None:

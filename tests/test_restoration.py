@@ -378,7 +378,25 @@ def test_a_revert_that_drops_a_record_says_so_and_is_not_held_up(made: Company) 
     code, said = made.check(both)
     assert (code, said["RS430"]) == (0, "warning")
     result = run(made.git.folder, "check", "--since", both)
-    assert f"git checkout {both} -- registry/als/v4.yaml" in result.err
+    assert f"the record of version v4 of als was removed by the revert of {both[:9]}" in result.err
+    assert f"to keep it: git checkout {both} -- registry/als/v4.yaml, and commit that" in result.err
+
+
+def test_a_revert_that_drops_a_quarantine_says_so_and_how_to_keep_it(made: Company) -> None:
+    quarantine = {"v3": {"reason": "leaks", "since": "2026-03-04"}}
+    made.service(model="als@v2")
+    made.edit(MODEL, lambda document: document.update(quarantine=quarantine, aliases={"prod": "v2"}))
+    both = made.commit("v2 it is, and never v3")
+    made.git.git("revert", "--no-edit", both)
+    code, said = made.check(both)
+    assert (code, said["RS431"]) == (1, "error")
+    result = run(made.git.folder, "check", "--since", both)
+    assert f"the quarantine of als v3 was removed by the revert of {both[:9]}" in result.err
+    typed = "relspec model quarantine als v3 --reason leaks"
+    assert f"to keep it: {typed}, and commit that" in result.err
+    assert run(made.git.folder, *typed.split()[1:]).code == 0
+    made.git.git("commit", "-q", "-a", "--amend", "--no-edit")
+    assert "RS431" not in made.check(both)[1]
 
 
 def test_dropping_a_record_is_an_error_where_nothing_goes_back(made: Company) -> None:

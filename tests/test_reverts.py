@@ -32,6 +32,9 @@ from company import (
     write,
     written,
 )
+from relspec.gitops.repository import Repository as Git
+from relspec.gitops.review import Review
+from relspec.tree import DirectoryTree
 
 RECS = "environments/production/recs/release.yaml"
 ENVIRONMENT = "environments/production/environment.yaml"
@@ -338,3 +341,38 @@ def test_no_output_mentions_a_commit_a_time_or_a_place(origin: Path) -> None:
         assert head[:10] not in text
         assert str(made.folder) not in text
         assert "0.1." not in text
+
+
+# --- what a clone does not have
+
+
+def test_a_file_that_nobody_fetched_is_not_one_that_is_gone(tmp_path: Path) -> None:
+    """A sparse checkout of a partial clone has neither the file nor its bytes: that is no difference of the work tree's."""
+    made = repository(tmp_path / "whole", start())
+    first = made.git("rev-parse", "HEAD")
+    write(made.folder, {BASE: base({"api": {**without_none({**SERVICE, "image": None}), "replicas": 3}})})
+    made.commit("three replicas")
+    made.git("config", "uploadpack.allowFilter", "true")
+    folder = tmp_path / "partial"
+    made.git("clone", "-q", "--filter=blob:none", "--no-checkout", made.folder.as_uri(), str(folder))
+    clone = Repository(folder)
+    clone.git("sparse-checkout", "set", "--cone", "environments", "registry")
+    clone.git("checkout", "-q", "main")
+    clone.git("remote", "set-url", "origin", "file:///nowhere")
+    assert not (folder / BASE).exists()
+    assert Review(Git(folder), DirectoryTree(folder), first).dirty
+
+
+def test_an_output_that_nobody_fetched_is_not_one_without_conflicts(tmp_path: Path) -> None:
+    made = repository(tmp_path / "whole", start())
+    assert run(made.folder, "compile").code == 0
+    made.commit("outputs")
+    write(made.folder, {RECS: (made.folder / RECS).read_bytes().replace(b"als@v1", b"als@v2")})
+    assert run(made.folder, "compile").code == 0
+    made.commit("als v2")
+    assert run(made.folder, "plan", "HEAD~1..HEAD").code == 0
+    output = "rendered/production/recs/rollouts/rollouts.yaml"
+    blob = made.git("rev-parse", f"HEAD:{output}")
+    (made.folder / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    done = run(made.folder, "plan", "HEAD~1..HEAD")
+    assert (done.code, f"RS631 {output}" in done.err) == (2, True), done

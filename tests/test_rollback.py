@@ -339,6 +339,81 @@ def test_a_renamed_release_goes_back_under_its_present_name(make: Make) -> None:
     assert not (company.folder / "environments/production/recs").exists()
 
 
+def free_names(tmp_path: Path) -> Company:
+    """A release beside its environment.yaml, with a free name."""
+    where = kubernetes(
+        name="solo", targets={"compose": {}, "rollouts": {"prometheus": "http://prometheus:9090"}}, defaults={}
+    )
+    files = {
+        ".gitignore": "rendered/**/.env\n",
+        "relspec.lock": lock_text(),
+        "environments/solo/environment.yaml": where,
+        FREE: release("recs"),
+    }
+    company = Company(repository(tmp_path / "solo", files))
+    for name, value in (("user.name", "Ann"), ("user.email", "ann@acme.example"), ("core.hooksPath", "/dev/null")):
+        company.made.git("config", name, value)
+    company.commit("outputs")
+    return company
+
+
+FREE = "environments/solo/release.yaml"
+
+
+def test_a_free_name_stays_and_is_told_once(tmp_path: Path) -> None:
+    company = free_names(tmp_path)
+    company.change(FREE, "recs:1.8.2", "recs:1.9.0", "1.9")
+    company.change(FREE, "name: recs", "name: films", "called films")
+    renamed = company.change(FREE, "name: films", "name: songs", "called songs")
+    done = company.rollback("solo/songs", "--dry-run")
+    said = [line for line in done.out.splitlines() if "present name" in line or "takes back" in line]
+    of = "compose/compose.yaml, rollouts/rollouts.yaml: because of the release's present name"
+    assert len(said) == 1, done.out
+    assert said[0].strip().startswith(f'{of}, {renamed[:9]} "called songs" by Ann')
+    assert done.out.count("called songs") == 1
+    document = json.loads(company.rollback("solo/songs", "--format", "json").out)
+    (cause,) = document["releases"][0]["proof"]["causes"]
+    assert (cause["owner"], cause["commits"]) == ("rename", [renamed])
+    assert "name: songs" in company.read(FREE)
+    message = company.made.git("log", "-1", "--format=%B")
+    assert message.count("present name") == 1
+    assert f"({renamed[:9]})" in message
+
+
+BETWEEN = "environments/production/team/recs"
+
+
+@pytest.mark.parametrize("word", ["production/recs", BETWEEN, f"{BETWEEN}/release.yaml"])
+def test_a_release_of_an_inner_folder_that_was_removed_comes_back_by_its_id(make: Make, word: str) -> None:
+    company = make()
+    inner = {f"{BETWEEN}/release.yaml": release("recs"), "environments/production/team/README.md": "ours\n"}
+    company.made.git("rm", "-rq", "environments/production/recs")
+    company.write(inner, "recs belongs to a team")
+    before = company.made.git("rev-parse", "HEAD^{tree}")
+    company.made.git("rm", "-rq", BETWEEN)
+    gone = company.commit("recs is gone")
+    done = company.rollback(word)
+    assert done.code == 0, done.err
+    assert f'undoes {gone[:9]} "recs is gone" by Ann' in done.out.splitlines()[0]
+    assert company.made.git("rev-parse", "HEAD^{tree}") == before
+
+
+def test_a_release_that_only_moved_is_meant_by_the_id_and_by_its_former_folder(make: Make) -> None:
+    company = make()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    (company.folder / "environments/production/team").mkdir()
+    company.made.git("mv", "environments/production/recs", BETWEEN)
+    text = company.read(f"{BETWEEN}/release.yaml").replace("../../../bases", "../../../../bases")
+    (company.folder / BETWEEN / "release.yaml").write_text(text)
+    company.commit("recs belongs to a team")
+    for word in ("production/recs", "environments/production/recs", BETWEEN):
+        done = company.rollback(word, "--dry-run")
+        assert done.out.startswith("production/recs goes back from als v2 to als v1"), (word, done)
+    assert company.rollback("production/recs").code == 0
+    assert not (company.folder / RECS).exists()
+    assert "als@v1" in company.read(f"{BETWEEN}/release.yaml")
+
+
 def test_several_releases_go_back_in_one_commit(make: Make) -> None:
     company = make()
     before = company.made.git("rev-parse", "HEAD^{tree}")
@@ -579,7 +654,49 @@ def test_a_quarantined_version_does_not_come_back(make: Make) -> None:
     company.write({MODEL: document}, "v1 is bad")
     for words in (("production/recs",), ("production/recs", "--to", "v1")):
         done = company.rollback(*words)
-        assert (done.code, "RS411" in done.err, "wrong data" in done.err, "lifted" in done.err) == (1, True, True, True)
+        assert (done.code, "RS411" in done.err, "wrong data" in done.err) == (1, True, True)
+        assert 'lift it first: relspec model quarantine als v1 --lift "REASON", and commit that' in done.err
+    lifted = run(company.folder, "model", "quarantine", "als", "v1", "--lift", "it was the cache")
+    assert lifted.code == 0, lifted.err
+    company.commit("what the hint says, as it is typed")
+    assert company.rollback("production/recs").code == 0
+
+
+@pytest.mark.parametrize("place", ["stable", "candidate", "variant"])
+def test_a_quarantined_version_gets_no_more_of_a_service_than_it_has(make: Make, place: str) -> None:
+    """What a rollback may bring back is what `check --since` then lets through: no more and no less."""
+    company = make()
+    other = {
+        "stable": "model: als@v2",
+        "candidate": "model: als@v1\n    candidate: {model: als@v2}\n    strategy: {canary: {weight: 10}}",
+        "variant": "model: als@v1\n    variants: {old: {model: als@v2}}",
+    }
+    company.change(RECS, "model: als@v1", other[place], "v2 somewhere")
+    company.change(RECS, other[place], other["candidate" if place == "stable" else "stable"], "v2 elsewhere")
+    quarantined = {"v2": {"reason": "wrong data", "since": "2026-01-01"}}
+    document = registry("v1", "v2", "v3", aliases={"prod": "v1"}, quarantine=quarantined)[MODEL]
+    company.write({MODEL: document}, "v2 is bad")
+    base = company.made.git("rev-parse", "HEAD")
+    done = company.rollback("production/recs")
+    if place == "stable":
+        assert (done.code, "RS411: api of production/recs would run als v2 again" in done.err) == (1, True), done
+    else:
+        assert done.code == 0, done.err
+        assert "error RS411" not in run(company.folder, "check", "--since", base).err
+
+
+def test_a_variant_with_a_quarantined_version_does_not_come_back(make: Make) -> None:
+    company = make()
+    company.change(RECS, "model: als@v1", "model: als@v1\n    variants: {old: {model: als@v2}}", "a way out")
+    company.change(RECS, "als@v1\n    variants: {old: {model: als@v2}}\n", "als@v3\n", "no way out")
+    quarantined = {"v2": {"reason": "wrong data", "since": "2026-01-01"}}
+    document = registry("v1", "v2", "v3", aliases={"prod": "v1"}, quarantine=quarantined)[MODEL]
+    company.write({MODEL: document}, "v2 is bad")
+    done = company.rollback("production/recs")
+    assert (done.code, "RS411: api of production/recs would have a variant with als v2 again" in done.err) == (
+        1,
+        True,
+    ), done
 
 
 def test_a_policy_that_came_since_holds_nothing_up(make: Make) -> None:

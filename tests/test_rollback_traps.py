@@ -337,6 +337,63 @@ def test_what_is_not_proven_is_committed_only_when_somebody_says_so(make: Make) 
     assert "rank: 128" in company.read("registry/als/v1.yaml")
 
 
+def test_a_state_that_was_gone_back_to_is_one_however_often_a_service_came_and_went(make: Make) -> None:
+    """api: v2, v3, v2, and by `--to` v3 again; the release as a whole was there only once before."""
+    worker = "  worker:\n    image: ghcr.io/acme/recs:1\n    ports: {http: 8080}\n    health: {path: /healthz}\n"
+    company = make(files={RECS: f"{RELEASE}{worker}    resources: {{cpu: 500m, memory: 1Gi}}\n"})
+    company.change(RECS, "als@v1", "als@v2", "v2")
+    good = company.change(RECS, "als@v2", "als@v3", "v3")
+    company.change(RECS, "recs:1", "recs:2", "another worker")
+    bad = company.change(RECS, "als@v3", "als@v2", "v2 again")
+    company.back("production/recs", "--to", good)
+    done = company.rollback("production/recs")
+    assert (done.code, "RS613: production/recs was already rolled back" in done.err) == (1, True), done
+    assert f"forward to als v2 ({bad[:9]}): --to {bad[:9]}" in done.err
+    assert "als@v3" in company.read(RECS)
+
+
+# --- outputs that are committed no longer
+
+
+def without_outputs(company: Company) -> None:
+    """From now on the outputs are made where they are deployed."""
+    (company.folder / ".gitignore").write_text("rendered/**/.env\nrendered/\n")
+    company.made.git("rm", "-rq", "--cached", "rendered")
+    company.made.commit("outputs are committed no longer")
+
+
+def test_outputs_that_are_committed_no_longer_do_not_come_back_with_a_release(make: Make) -> None:
+    company = make()
+    company.made.git("rm", "-rq", "environments/production/recs")
+    without_outputs(company)
+    said = company.back("production/recs")
+    assert said["proof"] == "identical"
+    assert all(path.startswith("environments/production/recs/") for path in said["files"]), said["files"]
+
+
+def test_the_last_release_comes_back_with_its_outputs(make: Make) -> None:
+    company = make()
+    for name in ("recs", "shop"):
+        company.made.git("rm", "-rq", f"environments/production/{name}")
+    company.made.git("rm", "-rq", "rendered")
+    company.made.commit("all is gone")
+    said = company.back("production/recs")
+    assert f"rendered/production/recs/{ROLLOUTS}" in said["files"]
+
+
+def test_what_is_not_put_back_is_no_proof_that_it_is(make: Make) -> None:
+    """Another edition made outputs that are committed no longer: then what is compiled counts, for nothing else is there."""
+    company = make()
+    company.change(RECS, "als@v1", "als@v2", "als v2")
+    company.edit(*locked(99))
+    without_outputs(company)
+    done = company.rollback("production/recs", "--format", "json")
+    said = json.loads(done.out)
+    (each,) = said["releases"]
+    assert (done.code, each["proof"]["kind"], each["proof"]["against"]) == (0, "identical", "committed")
+    assert said["files"] == [RECS]
+
+
 # --- another edition
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -44,13 +46,15 @@ from relspec.rules.attributes import merge_attribute, merged_otherwise
 from relspec.rules.changes import (
     Side,
     check_change,
+    edited_records,
     environments_within_window,
     graded,
+    keeping,
     lost_by_restoring,
     mixed_commits,
-    moved_to,
     moves_to_quarantined,
     reached,
+    removed_quarantines,
 )
 from relspec.tree import EntryKind, MemoryTree
 
@@ -78,6 +82,11 @@ def found(old: Files, new: Files) -> list[Finding]:
     assert narrow == everything
     assert all(finding.hint and finding.message for finding in narrow)
     return narrow
+
+
+def moved(base: Side, head: Side, changed: Sequence[str] | None = None) -> set[tuple[str, str]]:
+    """The services that a change moves to a quarantined version."""
+    return {(move.release, move.service) for move in moves_to_quarantined(base, head, changed)}
 
 
 def codes(old: Files, new: Files) -> list[str]:
@@ -330,7 +339,7 @@ def test_a_quarantine_is_lifted_and_never_removed(before: Map) -> None:
     new = registry("v1", "v2")
     (finding,) = found(old, new)
     assert (finding.code, line(new, finding)) == ("RS431", "apiVersion: relspec/v1")
-    assert "lifted: REASON" in finding.hint
+    assert finding.hint.endswith('then, to let v2 come back: relspec model quarantine als v2 --lift "REASON"')
     another = registry("v1", "v2", quarantine={"v1": {"reason": "r", "since": "2026-03-05"}})
     (finding,) = found(old, another)
     assert (finding.code, line(another, finding)) == ("RS431", "quarantine:")
@@ -382,7 +391,7 @@ def test_a_service_moves_to_a_quarantined_version_when_it_gets_more_of_it(old: M
     before, after = quarantined(old), quarantined(new)
     for changed in (None, paths(before, after)):
         sides = side(before), side(after), changed
-        assert moved_to(*sides) == ({("production/recs", "api")} if moves else frozenset())
+        assert moved(*sides) == ({("production/recs", "api")} if moves else frozenset())
     result = Compiler(tree(after)).release(side(after).places["production/recs"])
     of_quarantine = [finding for finding in result.findings if finding.code == "RS411"]
     severities = {finding.severity for finding in graded(of_quarantine, moves_to_quarantined(*sides))}
@@ -418,8 +427,8 @@ def test_an_alias_a_base_and_an_environment_move_a_service_too() -> None:
 
     for way in (by_alias, by_base, by_environment):
         old, new = way("v1"), way("v2")
-        assert moved_to(side(old), side(new), paths(old, new)) == {("production/recs", "api")}, way
-        assert moved_to(side(new), side(new), paths(old, new)) == set()
+        assert moved(side(old), side(new), paths(old, new)) == {("production/recs", "api")}, way
+        assert moved(side(new), side(new), paths(old, new)) == set()
 
 
 # --- aliases
@@ -589,11 +598,11 @@ def test_an_interface_that_does_not_break_is_not_mentioned(second: Map | None) -
 
 
 def test_an_alias_can_break_an_interface() -> None:
-    def moved(alias: str) -> dict[str, Content]:
+    def with_alias(alias: str) -> dict[str, Content]:
         files = with_interface("prod", OTHER, web=["production/recs"])
         return {**files, MODEL: model(aliases={"prod": alias})}
 
-    assert codes(moved("v1"), moved("v2")) == ["RS433", "RS434"]
+    assert codes(with_alias("v1"), with_alias("v2")) == ["RS433", "RS434"]
 
 
 # --- what a revert would lose
@@ -607,15 +616,74 @@ def test_a_real_revert_loses_a_record_and_a_quarantine_and_the_hint_brings_them_
     write(tmp_path, registry("v1", "v2", quarantine={"v1": {"reason": "old", "since": "2026-03-04"}}))
     before = made.commit("quarantine")
     made.git("revert", "--no-edit", "HEAD", "HEAD~1")
-    lost = list(lost_by_restoring(at(made, before), at(made, "HEAD"), revision=before))
-    assert [finding.code for finding in lost] == ["RS430", "RS431"]
-    for finding in lost:
-        command = finding.hint.partition(";")[0]
-        assert command.startswith(f"git checkout {before} -- registry/als/")
-        made.git(*shlex.split(command)[1:])
-    made.commit("kept")
-    assert list(lost_by_restoring(at(made, before), at(made, "HEAD"))) == []
+    lost = lost_by_restoring(at(made, before), at(made, "HEAD"))
+    assert [loss.words for loss in lost] == ["the record of als v2", "the quarantine of als v1"]
+    typed(made, keeping(lost, before))
+    assert lost_by_restoring(at(made, before), at(made, "HEAD")) == ()
     assert RUNS_V1["model"] in (tmp_path / RECS).read_text()
+
+
+def typed(made: Repository, line: str) -> None:
+    """A line in a shell, with the verbs of this interpreter."""
+    verbs = Path(sys.executable).parent
+    where = {**GIT_ENVIRONMENT, "PATH": f"{verbs}{os.pathsep}{GIT_ENVIRONMENT['PATH']}"}
+    subprocess.run(line, shell=True, cwd=made.folder, env=where, check=True, capture_output=True)
+
+
+def test_what_else_a_revert_does_to_a_model_stays_done(tmp_path: Path) -> None:
+    """The alias goes back with the revert; the quarantine is entered again."""
+    first = {**with_service({"model": "als@v1"}), **registry("v1", "v2", aliases={"prod": "v1"})}
+    made = repository(tmp_path, first)
+    write(
+        tmp_path,
+        registry(
+            "v1", "v2", aliases={"prod": "v2"}, quarantine={"v1": {"reason": "it's  slow", "since": "2026-03-04"}}
+        ),
+    )
+    made.commit("v2 for all, v1 for nobody")
+    made.git("revert", "--no-edit", "HEAD")
+    lost = lost_by_restoring(at(made, "HEAD~1"), at(made, "HEAD"))
+    assert [loss.words for loss in lost] == ["the quarantine of als v1"]
+    typed(made, keeping(lost, "HEAD~1"))
+    held = at(made, "HEAD").model("als")
+    assert held is not None
+    assert held.quarantine is not None
+    assert (held.aliases, held.quarantine["v1"].reason) == ({"prod": "v1"}, "it's slow")
+
+
+def test_a_revert_that_lifts_a_quarantine_loses_it_too() -> None:
+    old, new = registry("v1", "v2", **QUARANTINED), registry("v1", "v2", **LIFTED)
+    assert [loss.words for loss in lost_by_restoring(side(old), side(new))] == ["the quarantine of als v2"]
+    assert lost_by_restoring(side(new), side(old)) == ()
+    assert lost_by_restoring(side(new), side(registry("v1", "v2"))) == (), "it was lifted, so nothing comes back"
+    assert codes(old, new) == []
+    (finding,) = removed_quarantines(side(old), side(new), reverts=["1a2b3c4d5"])
+    assert (finding.code, finding.message) == (
+        "RS431",
+        "the quarantine of als v2 was lifted by the revert of 1a2b3c4d5",
+    )
+
+
+def test_many_records_are_kept_by_one_line(tmp_path: Path) -> None:
+    made = repository(tmp_path, with_service({"model": "als@v1"}) | registry("v1"))
+    versions = [f"v{number}" for number in range(1, 10)]
+    write(tmp_path, registry(*versions))
+    before = made.commit("eight more")
+    made.git("revert", "--no-edit", "HEAD")
+    lost = lost_by_restoring(at(made, before), at(made, "HEAD"))
+    assert len(lost) == 8
+    typed(made, keeping(lost, before))
+    assert made.git("diff", "--name-only", before, "HEAD") == ""
+
+
+def test_a_record_is_kept_with_its_model(tmp_path: Path) -> None:
+    made = repository(tmp_path, with_service({}))
+    write(tmp_path, registry("v1"))
+    before = made.commit("a model")
+    made.git("revert", "--no-edit", "HEAD")
+    lost = lost_by_restoring(at(made, before), at(made, "HEAD"))
+    typed(made, keeping(lost, before))
+    assert at(made, "HEAD").model("als") is not None
 
 
 def at(made: Repository, revision: str) -> Side:
@@ -632,9 +700,11 @@ def blob(made: Repository, revision: str, name: str) -> bytes:
 
 
 def test_a_hostile_revision_stays_one_word() -> None:
-    (lost,) = lost_by_restoring(side(registry("v1", "v2")), side(registry("v1")), revision="x; $(id) 'y'")
+    (lost,) = edited_records(side(registry("v1", "v2")), side(registry("v1")), revision="x; $(id) 'y'")
     words = shlex.split(lost.hint.replace(";  ", "; ").rpartition("; archive")[0])
     assert words == ["git", "checkout", "x; $(id) 'y'", "--", "registry/als/v2.yaml"]
+    losses = lost_by_restoring(side(registry("v1", "v2")), side(registry("v1")))
+    assert shlex.split(keeping(losses, "x; $(id) 'y'"))[:5] == words
 
 
 # --- commits
@@ -684,6 +754,20 @@ def test_what_is_new_in_an_inner_environment_is_not_a_release_beside_the_outer_o
     assert mixed([[ENVIRONMENT, "environments/production/app.conf"]], files, {**files, **more}) == [
         ("RS622", ENVIRONMENT)
     ]
+
+
+@pytest.mark.parametrize("loose", ["notes.txt", "config/app.yaml", "values.yaml.j2"])
+def test_a_loose_file_of_an_inner_environment_belongs_to_no_release(loose: str) -> None:
+    beside = "environments/production/release.yaml"
+    inner: dict[str, Content] = {
+        "environments/production/eu/environment.yaml": kubernetes(name="eu"),
+        f"environments/production/eu/{loose}": "a\n",
+    }
+    files: dict[str, Content] = {ENVIRONMENT: kubernetes(), beside: release("recs")}
+    changed = [ENVIRONMENT, *inner]
+    assert mixed([changed], files, {**files, **inner}) == []
+    assert mixed([[ENVIRONMENT, changed[-1]]], {**files, **inner}, {**files, **inner}) == []
+    assert mixed([[*changed, beside]], files, {**files, **inner}) == [("RS622", ENVIRONMENT)]
 
 
 def test_a_record_that_was_not_fetched_is_not_one_that_is_empty(tmp_path: Path) -> None:

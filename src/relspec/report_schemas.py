@@ -350,6 +350,30 @@ class PredictionDocument(TypedDict):
 
 
 @with_config(CLOSED)
+class LossDocument(TypedDict):
+    """A record or a quarantine of the registry."""
+
+    kind: Literal["record", "quarantine"]
+    """What it is."""
+    model: str
+    """The model."""
+    version: str
+    """Its version."""
+    words: str
+    """The same as a person says it."""
+
+
+@with_config(CLOSED)
+class DropsDocument(TypedDict):
+    """What a plain `git revert` would take out of the registry; `relspec rollback` does not."""
+
+    what: list[LossDocument]
+    """What would be gone."""
+    keep: str
+    """The line to type right after the revert to keep it."""
+
+
+@with_config(CLOSED)
 class PlanSummaryDocument(TypedDict):
     """How much there was of what."""
 
@@ -385,6 +409,8 @@ class PlanDocument(TypedDict):
     """Where the change itself is a revert."""
     undo: PredictionDocument | None
     """What a plain revert would give right after the merge; null for a work tree that has more than its commit."""
+    drops: DropsDocument | None
+    """What that would drop beside; null where it drops nothing of the registry."""
     notes: list[str]
     """What else to know."""
     diagnostics: list[DiagnosticDocument]

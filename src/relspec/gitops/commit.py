@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -170,8 +171,8 @@ def _recovered(git: UserGit, git_dir: Path, top: Path) -> Recovered:
     left = {change.path for change in record.changes} - back - {change.path for change in forward}
     left |= set(journal.undo(top, git_dir, record, back))
     left |= _finish(git, git_dir, top, forward)
-    notes = tuple(f"{path} has changed since, and was left as it is" for path in sorted(left))
-    return Recovered("undone" if back or git.head() == record.parent else "finished", notes)
+    notes = [f"{path} has changed since, and was left as it is" for path in sorted(left)]
+    return Recovered("undone" if back or git.head() == record.parent else "finished", (*notes, *_kept_back(forward)))
 
 
 def _finish(git: UserGit, git_dir: Path, top: Path, forward: Sequence[Change]) -> set[str]:
@@ -264,7 +265,7 @@ class _Attempt:
         # HEAD itself says whether it has moved: the command may have been killed after the fact.
         if done.code != 0 and (head := git.head()) != new:
             raise preflight.moved(proposal.parent, head) if head != proposal.parent else _refused(done)
-        return new, notes + more
+        return new, [*_kept_back(changes), *notes, *more]
 
     def _write_files(self, changes: tuple[Change, ...]) -> None:
         """Step 3. All that needs room on the disk comes before the first file of the work tree is replaced."""
@@ -327,6 +328,25 @@ class _Attempt:
                 )
             ) from error
         lock.release()
+
+
+def _kept_back(changes: Iterable[Change]) -> Iterator[str]:
+    """What a person should know of files that lie in the work tree although the index leaves them out of it.
+
+    Git leaves them alone when it checks a commit out, and so do we: they keep the bytes that they had.
+    """
+    for change in changes:
+        if change.on_disk or change.found is None or change.found == (change.new.blob if change.new else None):
+            continue
+        path = shlex.quote(change.path)
+        back = (
+            f"git checkout HEAD -- {path}" if change.old and change.found == change.old.blob else f"git diff -- {path}"
+        )
+        mend = f"git update-index --no-skip-worktree {path} && {back}" if change.new else f"rm {path}"
+        yield (
+            f"{change.path} is marked skip-worktree: it is right in the commit, and the file here keeps its old bytes; "
+            f"to bring it up to date: {mend}"
+        )
 
 
 # --- the steps

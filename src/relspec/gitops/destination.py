@@ -18,7 +18,7 @@ from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
 from relspec.gitops.declared import RELEASE, Declared, declare
 from relspec.gitops.proof import edition
 from relspec.gitops.repository import Commit, Repository
-from relspec.gitops.states import History, State, renamed
+from relspec.gitops.states import History, State, former_place, renamed
 from relspec.loader import Loader
 from relspec.lock import EDITION
 from relspec.resolve import ENVIRONMENTS
@@ -130,7 +130,7 @@ def _each(pasts: Sequence[_Past], find: Callable[[_Past], Destination]) -> tuple
 # --- which releases
 
 
-def _releases(history: History, word: str, prefix: str) -> Iterator[Place]:
+def _releases(history: History, word: str, prefix: str) -> Sequence[Place]:
     """The releases that a word means: an id, a path, a glob; also the id or the folder of one that was removed."""
     tree = history.tree(history.head)
     loader = Loader(tree, history.memory)
@@ -138,22 +138,16 @@ def _releases(history: History, word: str, prefix: str) -> Iterator[Place]:
     file = path if posixpath.basename(path) == RELEASE_FILE else f"{path}/{RELEASE_FILE}"
     place = place_of(tree, loader, word) or release_at(tree, loader, file)
     if place is not None:
-        yield place
-        return
-    removed = posixpath.dirname(file).removeprefix(f"{ENVIRONMENTS}/")
-    for name in dict.fromkeys((word, removed)):
-        for state in islice(_until_boundary(history.states(name)), 2):
-            if state.declared is not None:
-                yield replace(state.declared.place, id=name)
-                return
-    yield from select(Compiler(tree, any_edition=True, memory=history.memory).found, [word], prefix)
-
-
-def _until_boundary(states: Iterator[State]) -> Iterator[State]:
+        return [place]
+    found = Compiler(tree, any_edition=True, memory=history.memory).found
     try:
-        yield from states
+        return select(found, [word], prefix)
     except RelspecError:
-        return
+        removed = former_place(history, word) or former_place(history, path)
+        if removed is None:
+            raise
+        # Its folder has moved and its id has not: then it is not gone.
+        return [next((here for here in found.releases if here.id == removed.id), removed)]
 
 
 # --- which state
@@ -413,33 +407,41 @@ class _Past:
         if self.now is None:
             return {}
         names = [name for name in then.changed(self.now) if self._scope is None or name in self._scope]
-        newest = self.states[0].first
-        far = any(mark in newest.message for mark in SIGNS_OF_RETURN)
         found: dict[str, int] = {}
-        for number, point in enumerate(self.points(far=far)):
+        for number, point in enumerate(self.points(far=self._far)):
             if number > index and point.declared is not None:
                 for name in names:
                     if _says(point.declared, name) == _says(self.now, name):
                         found.setdefault(name, number)
             if len(found) == len(names):
                 break
-        points = list(self.points(far=far)) if found else []
+        points = list(self.points(far=self._far)) if found else []
         return {
             name: number
             for name, number in found.items()
             if _went_back([_says(point.declared, name) for point in points])
         }
 
+    @property
+    def _far(self) -> bool:
+        """Whether to look further than NEAR commits back: the last change says that it went back."""
+        return any(mark in self.states[0].first.message for mark in SIGNS_OF_RETURN)
+
+    def _returned_whole(self) -> bool:
+        """Whether the release as a whole was gone back to: one of its services may have come and gone more often."""
+        return self._scope is None and _went_back([self._said(each.declared) for each in self.points(far=self._far)])
+
     def _refuse_second(self, index: int, then: _Point, returned: dict[str, int]) -> None:
         """RS613: what is there was gone back to, and the state before it is the one that was left for it."""
-        if self.now is None or then.declared is None or not returned:
+        if self.now is None or then.declared is None:
             return
-        if any(name not in returned for name in then.declared.changed(self.now) if name in (self._scope or {name})):
+        names = [name for name in then.declared.changed(self.now) if name in (self._scope or {name})]
+        if not (returned and all(name in returned for name in names)) and not self._returned_whole():
             return
         now, left = told_apart(self.now, then.declared)
         left = f"{left} ({then.last.short})"
         forward = f"forward to {left}: --to {then.last.short}{self._service_too}"
-        further = self._below(max(returned.values()), then)
+        further = self._below(max(returned.values(), default=index), then)
         raise self._already(self._left(index)[0].first, left, now, [*self._further(further), forward])
 
     def _second(self, index: int, left: State) -> RelspecError:

@@ -29,6 +29,7 @@ from relspec.gitops.states import History
 from relspec.positions import locate, sorted_diagnostics
 from relspec.reporters import json as diagnostics_json
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease
+from relspec.rules.changes import Loss, keeping
 from relspec.rules.changes.reach import environment_of
 from relspec.rules.changes.side import workloads
 from relspec.tree import Tree
@@ -36,6 +37,9 @@ from relspec.tree import Tree
 SCHEMA = "relspec/plan/v1"
 LATER = 3600
 """Seconds after the base at which a change that nobody has committed is taken to be deployed."""
+
+AFTER_THE_REVERT = "HEAD~1"
+"""Where the change is, seen from a revert that was just made."""
 
 NAMED = 5
 """Paths or releases that a note names."""
@@ -121,7 +125,8 @@ class Plan:
     """A change as a whole.
 
     `head` is None for a work tree; `undo` predicts the plain revert of the change once merged, `revert` says what the
-    change itself takes back, `toolchain` is what it changes in relspec.lock.
+    change itself takes back, `toolchain` is what it changes in relspec.lock, `drops` what a plain revert of it would take
+    out of the registry.
     """
 
     base: Commit
@@ -133,6 +138,12 @@ class Plan:
     revert: WholeRevert | None = None
     toolchain: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    drops: tuple[Loss, ...] = ()
+
+    @property
+    def keeping(self) -> str:
+        """The line to type right after a plain revert that keeps what it would drop."""
+        return keeping(self.drops, AFTER_THE_REVERT) if self.drops else ""
 
     def failing(self, limits: Sequence[str]) -> tuple[tuple[ReleasePlan, tuple[str, ...]], ...]:
         """The releases that a gate refuses, each with the limits that it breaks.
@@ -157,6 +168,7 @@ class Plan:
             "toolchain": list(self.toolchain),
             "revert": self.revert.as_json() if self.revert is not None else None,
             "undo": self.undo.as_json() if self.undo is not None else None,
+            "drops": {"what": [each.as_json() for each in self.drops], "keep": self.keeping} if self.drops else None,
             "notes": list(self.notes),
             "diagnostics": found["diagnostics"],
             "summary": {**found["summary"], "environments": len({each.environment for each in self.releases})},
@@ -266,6 +278,7 @@ class _Planning:
             revert=self._reverts.whole({each.id: each.revert for each in releases}),
             toolchain=tuple(self._toolchain()),
             notes=(*undo_notes, *self._notes({each.id for each in releases})),
+            drops=self.review.losses,
         )
 
     # --- one release

@@ -14,13 +14,13 @@ from typing import Literal
 
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, RelspecError
-from relspec.discovery import Place, place_of
+from relspec.discovery import Place, place_of, release_at
 from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.overlay import OverlayTree
 from relspec.gitops.recording import RecordingTree, touches
 from relspec.gitops.repository import Commit, Repository
 from relspec.gitops.restoring import Files, Restored, moved
-from relspec.loader import Memory
+from relspec.loader import Loader, Memory
 from relspec.lock import EDITION, LOCK, read
 from relspec.packaged import TEMPLATES
 from relspec.registry.records import FOLDER as REGISTRY
@@ -139,6 +139,22 @@ def _ours(tree: Tree, folder: str, below: str) -> Iterator[tuple[str, bytes]]:
                 yield path, data
 
 
+def keeps_outputs(head: Tree, then: Tree, place: Place, memory: Memory | None) -> bool:
+    """Whether outputs are committed at `head`.
+
+    There are none either where the last release was removed: then it is whether `then` has those of the one at `place`.
+    """
+    compiler = Compiler(head, any_edition=True, memory=memory)
+    if head.kind(compiler.output) == "folder":
+        return True
+    return not compiler.found.releases and bool(committed_outputs(then, place))
+
+
+def _keeps_outputs(case: Case) -> bool:
+    head = case.repository.tree_of(case.head.tree)
+    return keeps_outputs(head, case.tree_then, case.place_then, case.memory)
+
+
 def edition(tree: Tree) -> int:
     """The edition that a tree is locked to; that of this compiler without a lock, or with one that can't be read."""
     try:
@@ -154,7 +170,7 @@ def prove(case: Case) -> Proof:
     then = None if kept else compiled(case.tree_then, case.place_then, case.memory)
     against: Literal["committed", "compiled"] = "committed" if kept else "compiled"
     before = kept or (dict(then.files) if then is not None else {})
-    if edition(case.tree_now) != EDITION and kept:
+    if edition(case.tree_now) != EDITION and kept and _keeps_outputs(case):
         return _committed(case, before)
     alone = case.restored.compiled if case.files == case.restored.files else None
     now = alone or compiled(case.tree_now, case.place_now, case.memory)
@@ -219,11 +235,16 @@ def changed_since(repository: Repository, old: str, head: str, paths: Collection
     return tuple(repository.commit(name) for name in listing.decode().split())
 
 
-def appears(repository: Repository, commit: Commit, path: str) -> bool:
-    """Whether a file is new in a commit, as seen from its first parent."""
+def names(repository: Repository, commit: Commit, file: str) -> bool:
+    """Whether a commit gave the release of a file its name: the file is new there, or its free name."""
     parent = repository.parent(commit)
-    before = parent is not None and repository.tree_of(parent.tree).kind(path) != "missing"
-    return not before and repository.tree_of(commit.tree).kind(path) != "missing"
+    before = _at(repository.tree_of(parent.tree), file) if parent is not None else None
+    now = _at(repository.tree_of(commit.tree), file)
+    return now is not None and now != before
+
+
+def _at(tree: Tree, file: str) -> Place | None:
+    return release_at(tree, Loader(tree), file)
 
 
 class _Search:
@@ -341,7 +362,7 @@ class _Search:
                 paths = (LOCK,)
             commits = changed_since(case.repository, case.then.id, case.head.id, paths)
             if owner == "rename":
-                commits = tuple(each for each in commits if appears(case.repository, each, case.place_now.file))[:1]
+                commits = tuple(each for each in commits if names(case.repository, each, case.place_now.file))[:1]
             yield Cause(owner, paths, commits if owner != "stale" else (case.then,))
 
 

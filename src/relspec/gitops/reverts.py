@@ -7,7 +7,7 @@ it says "This reverts commit …" and the sources are those that the plain rever
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,19 +15,13 @@ from typing import Any
 from relspec.diagnostics import RelspecError
 from relspec.gitops.prediction import Kind, in_memory, reverted
 from relspec.gitops.repository import Commit
-from relspec.gitops.review import Review, content
+from relspec.gitops.review import Review, content, holds
 from relspec.tree import Tree, walk
 from relspec.workspace import compare_tree
-
-SAYS_SO = re.compile(r"^This reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)\b", re.MULTILINE)
-"""What `git revert` writes; of a merge the sentence goes on (git, sequencer.c)."""
 
 CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: (.*))?$", re.MULTILINE)
 OF_A_REVERT = b"parent of "
 """How `git revert` calls the other side of a conflict."""
-
-MIDWAY = "REVERT_HEAD"
-"""The file that names the commit while a `git revert` waits for its conflicts to be resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +80,7 @@ class Reverts:
     @cached_property
     def named(self) -> tuple[str, ...]:
         """The ids of the commits that the change says it reverts, in the order of the commits that say so."""
-        found = [match for commit in self._saying() for match in SAYS_SO.findall(commit.message)]
-        if self.review.head is None:
-            found += self._midway()
-        return tuple(dict.fromkeys(found))
-
-    def _saying(self) -> Iterator[Commit]:
-        """The commits of the change, oldest first, in whose message Git finds the sentence."""
-        head, repository = self.review.commit, self.review.repository
-        if head is None or head == self.review.base:
-            return
-        arguments = ("rev-list", "--reverse", "--grep=^This reverts commit ", "--end-of-options")
-        names = repository.git(*arguments, f"{self.review.base}..{head}").decode().split()
-        repository.read_commits(names)
-        yield from (repository.commit(name) for name in names)
-
-    def _midway(self) -> list[str]:
-        try:
-            return (self.review.repository.git_dir / MIDWAY).read_text(encoding="ascii").split()
-        except (OSError, ValueError):
-            return []
+        return self.review.reverts
 
     @cached_property
     def _sources(self) -> tuple[str, ...]:
@@ -144,9 +119,7 @@ class Reverts:
                 tree = repository.tree(parent.id) if parent is not None else None
             except RelspecError:
                 continue  # not in this clone
-            if tree is not None and all(
-                content(tree, path) == content(self.review.tree, path) for path in self._sources
-            ):
+            if tree is not None and all(holds(self.review.tree, path, tree) for path in self._sources):
                 return parent
         return None
 

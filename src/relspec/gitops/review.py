@@ -6,6 +6,7 @@ The base is a commit; the head is a work tree or a commit. What goes back to wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,16 +17,31 @@ from relspec.diagnostics import Finding, RelspecError, Severity, Where
 from relspec.discovery import ENVIRONMENT_FILE, MISNAMED, RELEASE_FILE, Place
 from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.prediction import merged
-from relspec.gitops.repository import Repository
+from relspec.gitops.repository import Commit, Repository
 from relspec.gitops.restoration import Restorations, stricter
 from relspec.gitops.through import Through
-from relspec.gitops.worktree import differing_files
+from relspec.gitops.worktree import differing_files, differs
 from relspec.registry.records import FOLDER
 from relspec.resolve import ENVIRONMENTS
-from relspec.rules.changes import Side, check_change, graded, mixed_commits, moves_to_quarantined, reached
+from relspec.rules.changes import (
+    Loss,
+    Side,
+    check_change,
+    graded,
+    lost_by_restoring,
+    mixed_commits,
+    moves_to_quarantined,
+    reached,
+)
 from relspec.spec.environment import Policies
 from relspec.tree import DirectoryTree, Tree
 from relspec.workspace import compare_tree
+
+SAYS_SO = re.compile(r"^This reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)\b", re.MULTILINE)
+"""What `git revert` writes; of a merge the sentence goes on (git, sequencer.c)."""
+
+MIDWAY = "REVERT_HEAD"
+"""The file that names the commit while a `git revert` waits for its conflicts to be resolved."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,7 @@ class Review:
         # What neither the work tree nor the commit changed since the base is the same in both.
         paths = (*self.changed, *self._committed)
         commit = self.repository.tree(self.commit)
-        return any(content(commit, path) != content(self.tree, path) for path in paths)
+        return any(differs(commit.entry(path), self.tree, path) for path in paths)
 
     @cached_property
     def _committed(self) -> tuple[str, ...]:
@@ -182,6 +198,38 @@ class Review:
         """Whether the base has commits that the head does not have: only then does the merge need to be made."""
         return self.commit is not None and not self.repository.is_ancestor(self.base, self.commit)
 
+    @cached_property
+    def reverts(self) -> tuple[str, ...]:
+        """The ids of the commits that the change says it reverts, in the order of the commits that say so."""
+        found = [match for commit in self._saying_so() for match in SAYS_SO.findall(commit.message)]
+        if self.head is None:
+            found += self._midway()
+        return tuple(dict.fromkeys(found))
+
+    def _saying_so(self) -> Iterator[Commit]:
+        """The commits of the change, oldest first, in whose message Git finds the sentence."""
+        if self.commit is None or self.commit == self.base:
+            return
+        arguments = ("rev-list", "--reverse", "--grep=^This reverts commit ", "--end-of-options")
+        names = self.repository.git(*arguments, f"{self.base}..{self.commit}").decode().split()
+        self.repository.read_commits(names)
+        yield from (self.repository.commit(name) for name in names)
+
+    def _midway(self) -> list[str]:
+        try:
+            return (self.repository.git_dir / MIDWAY).read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            return []
+
+    @cached_property
+    def _touches_registry(self) -> bool:
+        return any(path.startswith(f"{FOLDER}/") for path in self.changed)
+
+    @cached_property
+    def losses(self) -> tuple[Loss, ...]:
+        """What a plain revert of the change would take out of the registry."""
+        return lost_by_restoring(self.after, self.before, self.changed) if self._touches_registry else ()
+
     # --- findings
 
     def compiled(self, places: Sequence[Place] | None = None) -> Compiled:
@@ -195,7 +243,8 @@ class Review:
 
     def findings(self) -> Iterator[Finding]:
         """What is wrong with the change itself."""
-        for finding in check_change(self.before, self.after, self.changed, revision=self.revision):
+        reverts = [name[:9] for name in self.reverts] if self._touches_registry else []
+        for finding in check_change(self.before, self.after, self.changed, revision=self.revision, reverts=reverts):
             yield self.restorations.judged_change(finding)
         if self.commit is not None:
             commits = self.repository.between(self.base, self.commit)
@@ -204,11 +253,26 @@ class Review:
                 yield self.restorations.judged_change(finding)
 
 
+def holds(tree: Tree, path: str, commit: CommitTree) -> bool:
+    """Whether a file of a commit or a work tree is what another commit has there: told without that one's bytes, which a
+    partial clone need not have."""
+    entry = commit.entry(path)
+    if isinstance(tree, DirectoryTree):
+        return not differs(entry, tree, path)
+    now = tree.entry(path) if isinstance(tree, CommitTree) else None
+    return (now.kind, now.id) == (entry.kind, entry.id) if now is not None and entry is not None else now is entry
+
+
 def content(tree: Tree, path: str) -> bytes | None:
-    """The bytes of a file with the line ends that Git keeps; None where there is none that a spec can read."""
+    """The bytes of a file with the line ends that Git keeps; None where there is none that a spec can read.
+
+    Raises RelspecError RS631 where this clone does not have it: nobody knows then whether there is one like it.
+    """
     try:
         return tree.read(path).replace(b"\r\n", b"\n")
-    except RelspecError:
+    except RelspecError as error:
+        if any(finding.code == "RS631" for finding in error.findings):
+            raise
         return None
 
 

@@ -7,6 +7,7 @@ Nothing is written here: `commit` does that, or nobody.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from relspec.discovery import Place
 from relspec.gitops.changes import Change, describe
 from relspec.gitops.commit import Proposal
 from relspec.gitops.commit_tree import CommitTree
+from relspec.gitops.declared import Declared
 from relspec.gitops.destination import Destination, Wish, candidate_model, destinations
 from relspec.gitops.journal import identity
 from relspec.gitops.objects import GitFailedError
@@ -30,10 +32,11 @@ from relspec.gitops.proof import (
     Case,
     Proof,
     ProofKind,
-    appears,
     changed_since,
     committed_outputs,
     compiled,
+    keeps_outputs,
+    names,
     prove,
     worst,
 )
@@ -247,10 +250,9 @@ class _Preparation:
         )
 
     def _keeps(self, each: Destination) -> bool:
-        """Whether outputs are committed here; of a release that was removed, whether they were."""
-        if self.tree.kind(self.output) == "folder":
-            return True
-        return each.now is None and bool(committed_outputs(self.history.tree(each.commit.id), each.then.place))
+        """Whether outputs are committed here."""
+        then = self.history.tree(each.commit.id)
+        return keeps_outputs(self.tree, then, each.then.place, self.history.memory)
 
     def _outputs(self, each: Destination, proof: Proof) -> Iterator[tuple[str, bytes | None]]:
         """What changes in the folder of the release's outputs: they are compiled anew, never merged."""
@@ -277,13 +279,14 @@ class _Preparation:
     # --- quarantine
 
     def _refuse_quarantined(self, each: Destination) -> None:
-        """RS411: a version in quarantine comes back only when that is lifted; where it already runs, nothing comes back."""
+        """RS411: a version in quarantine comes back only when that is lifted; where it already runs, nothing comes back.
+
+        What counts as coming back is what `check --since` would refuse (`moves_to_quarantined`).
+        """
         registry = Registry(Loader(self.tree, self.history.memory))
         for service in each.changed:
-            for reference in _versions(each.then, service):
+            for reference in _more_of(each.now, each.then, service):
                 name, _, version = reference.partition("@")
-                if each.now is not None and reference in _versions(each.now, service):
-                    continue
                 try:
                     entry = (registry.model(name).quarantine or {}).get(version)
                 except RelspecError:
@@ -299,8 +302,8 @@ class _Preparation:
         releases = ", ".join(each.release for each in going)
         left: dict[str, None] = {}
         for each in going:
-            for service in each.changed if each.now is not None else ():
-                left |= dict.fromkeys(_versions(each.now, service))
+            if each.now is not None:
+                left |= dict.fromkeys(name for service in each.changed for name in _versions(each.now, service))
         for reference in left:
             model, _, version = reference.partition("@")
             if reference not in kept:
@@ -356,7 +359,7 @@ class _Preparation:
         states = {state.first.id for state in each.left}
         for commit in changed_since(self.repository, each.commit.id, self.head.id, own):
             paths = tuple(path for path in sorted(own) if self._touches(commit, path))
-            if commit.id not in states and paths and not appears(self.repository, commit, each.place.file):
+            if commit.id not in states and paths and not names(self.repository, commit, each.place.file):
                 yield Taken(commit, paths)
 
     def _touches(self, commit: Commit, path: str) -> bool:
@@ -429,19 +432,43 @@ class _Preparation:
 
 def _in_quarantine(each: Destination, service: str, reference: str, since: str, reason: str) -> Finding:
     name, _, version = reference.partition("@")
-    message = f"{service} of {each.release} would run {name} {version} again, in quarantine since {since}: {reason}"
+    runs = "run" if reference in _versions(each.then, service) else "have a variant with"
+    message = f"{service} of {each.release} would {runs} {name} {version} again, in quarantine since {since}: {reason}"
     hint = (
-        f"name another state: --to REV or --to VERSION; or lift it first: quarantine.{version}.lifted: REASON in "
-        f"{model_file(name)}"
+        "name another state: --to REV or --to VERSION; or lift it first: "
+        f'relspec model quarantine {name} {version} --lift "REASON", and commit that'
     )
     return Finding("RS411", message, Where(model_file(name), ("quarantine", version)), hint, release=each.release)
 
 
-def _versions(declared: Any, service: str) -> tuple[str, ...]:
+def _versions(declared: Declared, service: str) -> tuple[str, ...]:
     """The exact versions that a service of a state runs, its candidate's too."""
     candidate = candidate_model(declared, service) if service in declared.services else None
     found = (declared.models.get(service), candidate)
     return tuple(reference for reference in found if reference is not None)
+
+
+def _more_of(now: Declared | None, then: Declared, service: str) -> Iterator[str]:
+    """The exact versions of which a service gets more by going back: in a candidate's place only one that ran or was
+    tried is no news, and in a variant's only one that it could be switched to."""
+    had: set[str] = set()
+    held = _roles(now, service) if now is not None else ((), (), ())
+    for before, after in zip(held, _roles(then, service), strict=True):
+        had |= {*before}
+        yield from (reference for reference in after if reference not in had)
+
+
+def _roles(declared: Declared, service: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """What a service of a state runs, its candidate, and its variants that are not in use."""
+    stable, candidate = declared.models.get(service), candidate_model(declared, service)
+    levers = declared.levers.get(service)
+    variants: Mapping[str, Any] = json.loads(levers.rest).get("variants") or {} if levers is not None else {}
+    others = [
+        str(patch["model"])
+        for name, patch in variants.items()
+        if levers is not None and name != levers.active and isinstance(patch, dict) and patch.get("model")
+    ]
+    return (stable,) if stable else (), (candidate,) if candidate else (), tuple(others)
 
 
 def _allowed(after: CompiledRelease) -> Iterator[Finding]:

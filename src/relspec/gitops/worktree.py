@@ -19,26 +19,26 @@ def differing_files(commit: CommitTree, folder: DirectoryTree, output: str) -> t
 
     Files that Git tracks anywhere count, but for those below `output`; files of specs count before they are tracked.
     """
-    algorithm = "sha256" if len(commit.id) == 64 else "sha1"
-    found: set[str] = set()
-    for path, entry in _tracked(commit, output):
-        if entry.kind != "file":
-            found.update([path] if folder.kind(path) != entry.kind else [])
-            continue
-        try:
-            data = folder.read(path)
-        except RelspecError:
-            # Too large or an LFS pointer: no spec reads it, so only its presence matters.
-            found.update([path] if folder.kind(path) != "file" else [])
-            continue
-        if entry.id != _blob(data, algorithm) and not _same_lines(data, entry.id, algorithm):
-            found.add(path)
+    found = {path for path, entry in _tracked(commit, output) if differs(entry, folder, path)}
     for top in SOURCES:
         found.update(path for path in _files(folder, top) if commit.kind(path) == "missing")
     for name in ("relspec.yaml", "relspec.lock", ".gitattributes"):
         if folder.kind(name) == "file" and commit.kind(name) == "missing":
             found.add(name)
     return tuple(sorted(found))
+
+
+def differs(entry: Entry | None, folder: DirectoryTree, path: str) -> bool:
+    """Whether a file of a work tree is not what a commit has at its path (None: nothing); the commit's bytes aren't read."""
+    if entry is None or entry.kind != "file":
+        return folder.kind(path) != (entry.kind if entry is not None else "missing")
+    try:
+        data = folder.read(path)
+    except RelspecError:
+        # Too large or an LFS pointer: no spec reads it, so only its presence matters.
+        return folder.kind(path) != "file"
+    algorithm = "sha256" if len(entry.id) == 64 else "sha1"
+    return entry.id != _blob(data, algorithm) and not _same_lines(data, entry.id, algorithm)
 
 
 def _tracked(commit: CommitTree, output: str) -> Iterator[tuple[str, Entry]]:

@@ -19,6 +19,8 @@ MOST_FINDINGS = 50
 MOST_PLACES = 10
 """Environments that are named where releases are left out."""
 SHORT_NAME = 60
+LONGEST_LINE = 2_000
+"""Bytes of a line to type that a comment shows."""
 MARGIN = 4_000
 """Bytes kept back for the lines that say what was left out."""
 
@@ -36,6 +38,7 @@ REVERT = {
     "conflicts": "goes back, with conflicts to resolve; those in outputs by: relspec compile && git add -A",
     "nothing to undo": "what it reverts is not there any more: it changes nothing",
 }
+KEEP = "to keep what a plain git revert drops, type right after it:"
 REMOVED = "a revert makes it again: nothing of it runs by then, and it starts from nothing"
 BROKEN = "does not compile: see the findings"
 STOPPED = "goes back, but does not compile then: see the findings"
@@ -57,6 +60,7 @@ def text(plan: Plan, *, diffs: bool = False) -> str:
         lines += _release_lines(release, diffs=diffs)
         lines.append("")
     lines += (f"{printable(line)}" for line in _totals(plan))
+    lines += [f"{KEEP} {printable(plan.keeping)}"] if plan.drops else []
     return "\n".join(lines) + "\n"
 
 
@@ -147,6 +151,8 @@ def _totals(plan: Plan) -> Iterator[str]:
         yield f"revert: {_revert(plan.revert)}{_where(plan.revert.conflicts)}"
     if plan.undo is not None:
         yield f"undo: {plan.undo.kind}: {UNDO[plan.undo.kind]}{_where(plan.undo.stale)}"
+    if plan.drops:
+        yield f"a plain git revert of it would drop {_some([loss.words for loss in plan.drops])}; relspec rollback does not"
     missed = [
         release.id for release in plan.releases if release.readiness and release.readiness.meets_objective is False
     ]
@@ -226,7 +232,16 @@ def _head(plan: Plan) -> str:
     lines += (f"- **{md.cell(line)}**" for line in _totals(plan))
     lines += (f"- {md.cell(note)}" for note in plan.notes)
     lines += (f"- toolchain: {md.cell(line)}" for line in plan.toolchain)
-    return "\n".join(lines) + "\n\n"
+    return "\n".join(lines) + "\n\n" + _keep(plan)
+
+
+def _keep(plan: Plan) -> str:
+    """The line that keeps what a plain revert drops, whole or not at all."""
+    if not plan.drops:
+        return ""
+    if _size(plan.keeping) > LONGEST_LINE:
+        return f"{KEEP} see `relspec plan`\n\n"
+    return f"{KEEP}\n\n{md.block(plan.keeping, 'sh')}\n"
 
 
 def _findings_table(diagnostics: Sequence[Diagnostic], budget: int) -> str:

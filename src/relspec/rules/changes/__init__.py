@@ -6,19 +6,20 @@ resolved only where a changed path can reach them (`reach`). Nothing here asks G
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from relspec.diagnostics import Finding
 from relspec.rules.changes.commits import mixed_commits
 from relspec.rules.changes.interfaces import breaking_interfaces
-from relspec.rules.changes.quarantine import Move, graded, moved_to, moves_to_quarantined
+from relspec.rules.changes.quarantine import Move, graded, moves_to_quarantined
 from relspec.rules.changes.reach import reached
-from relspec.rules.changes.records import edited_records, lost_by_restoring, removed_quarantines
+from relspec.rules.changes.records import Loss, edited_records, keeping, lost_by_restoring, removed_quarantines
 from relspec.rules.changes.side import Side
 from relspec.rules.changes.transitions import blue_green_gate, candidate_removal, first_weight, number_to_range
 from relspec.rules.changes.versions import alias_moves, archived_in_window, environments_within_window, too_few_versions
 
 __all__ = [
+    "Loss",
     "Move",
     "Side",
     "alias_moves",
@@ -31,9 +32,9 @@ __all__ = [
     "environments_within_window",
     "first_weight",
     "graded",
+    "keeping",
     "lost_by_restoring",
     "mixed_commits",
-    "moved_to",
     "moves_to_quarantined",
     "number_to_range",
     "reached",
@@ -54,15 +55,21 @@ OF_A_RELEASE: tuple[ReleaseChange, ...] = (
 
 
 def check_change(
-    base: Side, head: Side, changed: Collection[str] | None = None, *, revision: str = ""
+    base: Side,
+    head: Side,
+    changed: Collection[str] | None = None,
+    *,
+    revision: str = "",
+    reverts: Sequence[str] = (),
 ) -> Iterator[Finding]:
     """What is wrong with going from `base` to `head`, whatever is right about `head` alone.
 
     `changed` are the paths that differ (below the root of the releases); None: not known, so everything is looked at.
-    `revision` names the base in hints ("git checkout REVISION -- …"); without it they say the same in words.
+    `revision` names the base in hints ("git checkout REVISION -- …"); without it they say the same in words. `reverts`
+    are the commits that the change says it takes back.
     """
-    yield from edited_records(base, head, changed, revision=revision)
-    yield from removed_quarantines(base, head, changed, revision=revision)
+    yield from edited_records(base, head, changed, revision=revision, reverts=reverts)
+    yield from removed_quarantines(base, head, changed, revision=revision, reverts=reverts)
     yield from alias_moves(base, head, changed)
     yield from too_few_versions(base, head, changed)
     yield from archived_in_window(base, head, changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -58,8 +59,21 @@ def _owner(path: str, base: Side, head: Side) -> str:
     outer one's document.
     """
     sides = [side for side in (base, head) if side.tree.kind(path) == "file"] or [base, head]
-    owners = [(side.places[name].file.count("/"), name) for side in sides if (name := release_of(path, side))]
+    owners = [(side.places[name].file.count("/"), name) for side in sides if (name := _release_around(path, side))]
     return max(owners, default=(0, ""))[1]
+
+
+def _release_around(path: str, side: Side) -> str | None:
+    """The release in whose folder a path lies, with no environment between them: what lies in one belongs to that."""
+    name = release_of(path, side)
+    if name is None:
+        return None
+    outer, folder = posixpath.dirname(side.places[name].file), posixpath.dirname(path)
+    while folder != outer:
+        if folder.removeprefix(f"{ENVIRONMENTS}/") in side.compiler.found.environments:
+            return None
+        folder = posixpath.dirname(folder)
+    return name
 
 
 def _environment_and_release(what: str, paths: Sequence[str], base: Side, head: Side) -> Iterator[Finding]:

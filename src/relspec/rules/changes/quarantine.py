@@ -49,11 +49,6 @@ def moves_to_quarantined(
     return tuple(found)
 
 
-def moved_to(base: Side, head: Side, changed: Collection[str] | None = None) -> frozenset[tuple[str, str]]:
-    """The same as (release, service)."""
-    return frozenset((move.release, move.service) for move in moves_to_quarantined(base, head, changed))
-
-
 def graded(findings: Iterable[Finding], moves: Iterable[Move]) -> Iterator[Finding]:
     """The findings, RS411 as an error where a service was moved, and as a warning where the version already ran."""
     errors = {(move.release, move.where) for move in moves}
