@@ -391,9 +391,9 @@ def test_a_target_that_runs_its_variant_gets_what_waits_behind_it(tmp_path: Path
 # --- the sample company
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("company")
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    root = tmp_path / "company"
     for name in ("environments", "registry", "bases", "templates", "charts"):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "relspec.lock", root)
@@ -412,7 +412,7 @@ def test_the_sample_company_has_promoted_its_recommender(sample: Path) -> None:
         ("staging/sofareai", "production/sofareai", "sofarem3@1.2.0", "sofarem3@1.3.1"),
         ("staging/sofareai", "production/eu-west/sofareai", "sofarem3@1.2.0", "sofarem3@1.3.1"),
         ("staging/modelkit-demo", "production/modelkit-demo", "modelkit-demo@v1", "modelkit-demo@v2"),
-        ("production/modelkit-demo", "production/eu-west/modelkit-demo", "modelkit-demo@v1", "modelkit-demo@v2"),
+        ("staging/modelkit-demo", "production/eu-west/modelkit-demo", "modelkit-demo@v1", "modelkit-demo@v2"),
     ],
 )
 def test_promotions_in_the_sample_company(sample: Path, source: str, target: str, old: str, new: str) -> None:

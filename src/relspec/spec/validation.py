@@ -262,7 +262,8 @@ def _elsewhere(path: Path, value: Any) -> str | None:
     parent, key = (path[-2] if len(path) > 1 else ""), path[-1]
     above = path[-3] if len(path) > 2 else ""
     if key == "gpu" and "services" in (above, parent):
-        return f"write resources: {{gpu: {value if isinstance(value, int) else 1}}}"
+        count = value if type(value) is int and value > 0 else 1  # a boolean is an int, too
+        return f"write resources: {{gpu: {count}}}"
     if (parent, key) == ("pause", "duration"):
         return f"write pause: {value}"
     if (parent, key) == ("blueGreen", "autoPromotionEnabled") and isinstance(value, bool):

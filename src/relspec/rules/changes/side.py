@@ -58,12 +58,6 @@ class Side:
         """The ids of the releases by their release.yaml."""
         return {place.file: place.id for place in self.compiler.found.releases}
 
-    @cached_property
-    def releases(self) -> Mapping[str, ResolvedRelease]:
-        """Every release that resolves, by id: dear, for what has to see all of them."""
-        found = {name: self.release(name) for name in self.places}
-        return {name: release for name, release in found.items() if release is not None}
-
     def release(self, name: str) -> ResolvedRelease | None:
         """The release of an id; None where there is none, or where it does not resolve."""
         if name not in self._resolved:
