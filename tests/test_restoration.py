@@ -320,6 +320,8 @@ def test_a_state_that_ended_too_long_ago_does_not_count(tmp_path: Path, ended: s
     base = committed_on(made, "policy", "2030-06-01T00:00Z")
     back(made)
     assert made.check(base)[0] == code
+    hint = "not restorable any more: rollback.restorable is 20 states and 90 days"
+    assert (hint in run(made.git.folder, "check", "--since", base).err) == (code == 1)
 
 
 def test_a_state_that_was_only_ever_on_the_branch_does_not_count(made: Company) -> None:

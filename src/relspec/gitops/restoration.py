@@ -8,6 +8,7 @@ history declared; and a finding is waived only if the environment, templates, lo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -26,6 +27,9 @@ from relspec.tree import EntryKind, Tree
 
 DAY = 24 * 60 * 60
 WAIVABLE = (Kind.POLICY, Kind.SAFETY)
+
+MOST_LOOKED_AT = 200
+"""States in which the reason is looked for why a change that goes back does not count."""
 
 Reason = Literal["state", "active", "weight"]
 
@@ -79,6 +83,7 @@ class Restorations:
         self._of: dict[str, Mapping[str, Restored]] = {}
         self._declared: dict[str, tuple[Declared, Declared] | None] = {}
         self._compiled: dict[tuple[str, str], CompiledRelease | None] = {}
+        self._too_old: dict[tuple[str, frozenset[str]], str] = {}
 
     # --- services
 
@@ -203,7 +208,29 @@ class Restorations:
             return replace(finding, message=f"{finding.message} ({allowed})", severity=Severity.NOTE)
         if services and services <= self._unchanged(finding.release) and self._said(finding, "base"):
             return replace(finding, message=f"{finding.message} (already so)", severity=Severity.WARNING)
-        return finding
+        beyond = self._beyond(finding.release, services) if allowed is None else ""
+        return replace(finding, hint="; ".join(filter(None, (finding.hint, beyond)))) if beyond else finding
+
+    def _beyond(self, release: str, services: frozenset[str]) -> str:
+        """Why a change that does go back is none that counts; empty where it does not go back."""
+        if (release, services) not in self._too_old:
+            self._too_old[release, services] = next(self._too_far_back(release, services), "")
+        return self._too_old[release, services]
+
+    def _too_far_back(self, release: str, services: frozenset[str]) -> Iterator[str]:
+        sides = self._sides(release)
+        if sides is None or not services or not services <= self._changed(release):
+            return
+        before, now = sides
+        limits = self._restorable(before)
+        with suppress(RelspecError):  # beyond a shallow boundary there is nothing to say
+            for state in islice(self.history.states(before.place.id, before.place.file), 1, MOST_LOOKED_AT):
+                known = state.declared is not None and not state.declared.broken
+                if known and all(_same(state, now, service) for service in services):
+                    yield (
+                        f"it goes back to {state.last.short} ({state.last.day}), which is not restorable any more: "
+                        f"rollback.restorable is {limits.states} states and {limits.days} days"
+                    )
 
     def judged_change(self, finding: Finding) -> Finding:
         """A finding about the change itself, as weighty as it is on the way back: never an error of policy or safety.
