@@ -250,7 +250,7 @@ class Chain:
         Before a root there are none.
         """
         if index < len(self._links):
-            return EarlierTree(self, index)
+            return EarlierTree(self, index + 1)
         return TreeOfIds(self, index + 1) if self.has(index + 1) else CommitTree(self.repository.store, "")
 
     def at(self, index: int) -> CommitTree:
@@ -286,8 +286,8 @@ class Chain:
         return (position, touched) if position >= 0 else None
 
 
-class TreeOfIds(CommitTree):
-    """The files of the commit at a distance: what the ids of paths lead to, and the folders of the commit for the rest."""
+class _TreeOfChain(CommitTree):
+    """The files of the commit at a distance, most of which are known without its folders."""
 
     def __init__(self, chain: Chain, index: int) -> None:
         self._chain = chain
@@ -296,16 +296,24 @@ class TreeOfIds(CommitTree):
         self._known = {}
 
     def __repr__(self) -> str:
-        return f"TreeOfIds({self._index})"
+        return f"{type(self).__name__}({self._index})"
 
     @cached_property
     def _real(self) -> CommitTree:
+        """The same, read from its folders: only these have their ids."""
         return self._chain.tree(self._index)
 
     @cached_property
     def id(self) -> str:  # type: ignore[override]  # of a commit it is known at once, here when somebody asks
         """The tree object."""
         return self._real.id
+
+    def load(self, *folders: str, files: Callable[[str], bool] = lambda _: False) -> None:
+        self._real.load(*folders, files=files)
+
+
+class TreeOfIds(_TreeOfChain):
+    """What the ids of paths lead to, and the folders of the commit for the rest."""
 
     def _folder(self, path: str) -> Folder | None:
         if path not in self._known:
@@ -348,35 +356,18 @@ class TreeOfIds(CommitTree):
                 self._chain.entries[path, name] = known
         return known
 
-    def load(self, *folders: str, files: Callable[[str], bool] = lambda _: False) -> None:
-        self._real.load(*folders, files=files)
 
+class EarlierTree(_TreeOfChain):
+    """The files of the head, where no commit since then changed them."""
 
-class EarlierTree(CommitTree):
-    """The files before a commit of a chain: those of the head, where no commit since then changed them."""
-
-    def __init__(self, chain: Chain, index: int) -> None:
-        self._chain = chain
-        self._index = index
-        self._store = chain.repository.store
-        self._known = {}
-
-    def __repr__(self) -> str:
-        return f"EarlierTree({self._index})"
-
-    @cached_property
-    def _real(self) -> CommitTree:
-        """The same, read from its folders: only these have their ids."""
-        return self._chain.tree(self._index + 1)
-
-    @cached_property
-    def id(self) -> str:  # type: ignore[override]  # of a commit it is known at once, here when somebody asks
-        """The tree object."""
-        return self._real.id
+    @property
+    def _newer(self) -> int:
+        """The distance of the first commit that came after."""
+        return self._index - 1
 
     def _record(self, path: str) -> bytes | None:
         """The record of the oldest change of a file since then: what was there before it."""
-        found = self._chain.latest_touch(path, self._index)
+        found = self._chain.latest_touch(path, self._newer)
         return self._chain.record(found[1][found[0]], path) if found is not None else None
 
     def _file(self, path: str) -> Entry | None:
@@ -392,9 +383,9 @@ class EarlierTree(CommitTree):
             return self._known[path]
         chain = self._chain
         now = chain.newest.folder(path)
-        if chain.latest_touch(path, self._index) is not None:
+        if chain.latest_touch(path, self._newer) is not None:
             found = dict(now or {})
-            for name in chain.changed_below(path, self._index):
+            for name in chain.changed_below(path, self._newer):
                 inner = f"{path}/{name}" if path else name
                 entry = self._file(inner)
                 if entry is None and self._folder(inner):
@@ -408,7 +399,7 @@ class EarlierTree(CommitTree):
         return now
 
     def entry(self, path: str) -> Entry | None:
-        if self._chain.latest_touch(path, self._index) is None:
+        if self._chain.latest_touch(path, self._newer) is None:
             return self._chain.newest.entry(path)
         found = self._file(path)
         if found is None and self._folder(path):
@@ -416,7 +407,7 @@ class EarlierTree(CommitTree):
         return found
 
     def kind(self, path: str) -> EntryKind:
-        if self._chain.latest_touch(path, self._index) is None:
+        if self._chain.latest_touch(path, self._newer) is None:
             return self._chain.newest.kind(path)
         found = self._file(path)
         if found is not None:
@@ -431,7 +422,7 @@ class EarlierTree(CommitTree):
 
     def _ahead(self, path: str) -> list[str]:
         """The blobs that the file had before: the further a walk has come, the more of them at once."""
-        found = self._chain.latest_touch(path, self._index)
+        found = self._chain.latest_touch(path, self._newer)
         if found is None:
             return []
         position, touched = found
@@ -441,9 +432,6 @@ class EarlierTree(CommitTree):
             if record is not None and KINDS.get(_mode(record)) == "file":
                 names.append(_blob(record))
         return names
-
-    def load(self, *folders: str, files: Callable[[str], bool] = lambda _: False) -> None:
-        self._real.load(*folders, files=files)
 
 
 def _folders_above(path: str) -> Iterator[str]:
