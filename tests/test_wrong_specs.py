@@ -57,6 +57,7 @@ def test_exactly_this_is_said(case: Wrong, tmp_path: Path) -> None:
         place.end_column,
     ]
     assert diagnostic["hint"], "what to type next"
+    assert diagnostic["message"] == diagnostic["message"].strip() != ""
     assert case.hint in diagnostic["hint"]
     assert sorted(d["code"] for d in found if d is not diagnostic) == sorted(case.also)
     rule = CATALOGUE[case.code]

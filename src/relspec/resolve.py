@@ -6,6 +6,7 @@ Precedence, low to high: the language's defaults, the environment's `defaults` (
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -630,6 +631,11 @@ def _companion_problems(
                     yield from error.findings
 
 
+def _word(name: str) -> str:
+    """A name in a sentence: in quotes where it is no single word."""
+    return name if name.split() == [name] else json.dumps(name, ensure_ascii=False)
+
+
 def environment_value(
     value: Any, model: ResolvedModel | None, environment: ResolvedEnvironment, where: Callable[[], Where]
 ) -> EnvironmentValue:
@@ -645,7 +651,10 @@ def environment_value(
             known = ", ".join(["name", "path", *(environment.spec.variables or {})])
             raise RelspecError(
                 Finding(
-                    "RS207", f"{environment.path} has no variable {value.environment}", where(), f"known there: {known}"
+                    "RS207",
+                    f"{environment.path} has no variable {_word(value.environment)}",
+                    where(),
+                    f"known there: {known}",
                 )
             )
         return fact
@@ -664,7 +673,7 @@ def environment_value(
             raise RelspecError(
                 Finding(
                     "RS208",
-                    f"{model.name} {model.version} has no {value.model}",
+                    f"{model.name} {model.version} has no {_word(value.model)}",
                     where(),
                     f"the record {model.file} does not say it",
                 )
