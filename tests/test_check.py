@@ -91,6 +91,16 @@ def test_a_record_is_add_only(root: Path) -> None:
     assert "was removed" in run(root, "check", "--since", "HEAD").output
 
 
+def test_a_record_that_became_a_link_has_one_answer(root: Path) -> None:
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "one")
+    file = root / "registry/als/v1.1.yaml"
+    file.rename(root / "elsewhere.yaml")
+    file.symlink_to("../../elsewhere.yaml")
+    assert codes(run(root, "check", "--since", "HEAD", "--format", "json")) == ["RS241"]
+
+
 def test_a_commit_that_does_not_exist_is_wrong_use(root: Path) -> None:
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A")

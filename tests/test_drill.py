@@ -21,12 +21,15 @@ from company import (
     company,
     compose,
     kubernetes,
+    registry,
     release,
     run,
     with_service,
     write,
 )
 from relspec import editor_schemas
+from relspec.lock import EDITION
+from relspec.lock import text as lock_text
 
 RECS = "production/recs"
 SPEC = "environments/production/recs/release.yaml"
@@ -180,6 +183,128 @@ def test_going_forward_again_would_take_all_steps(tmp_path: Path) -> None:
     found = report(made)
     assert (found["from_version"], found["to_version"]) == ("recs 1.8", "recs 1.9")
     assert found["readiness"]["verdict"] == "stepped"
+
+
+# --- quarantine
+
+
+def models(version: str, **others: str) -> dict[str, Any]:
+    """A company whose services run models."""
+    service = {name: value for name, value in SERVICE.items() if name != "image"}
+    services = {name: {**service, "model": f"als@{each}"} for name, each in {"api": version, **others}.items()}
+    return company(services, kubernetes(None))
+
+
+def served(folder: Path, *versions: str) -> Repository:
+    """One version after the other."""
+    made = started(folder, models(versions[0]) | registry("v1", "v2", "v3", "v4"))
+    for number, version in enumerate(versions[1:]):
+        deployed(made, models(version), version, f"1{number}:00")
+    return made
+
+
+def held(made: Repository, version: str) -> None:
+    """The version in quarantine."""
+    assert run(made.folder, "model", "quarantine", "als", version, "--reason", "bad").code == 0
+    made.commit(f"quarantine of {version}", at("20:00"))
+
+
+def test_a_drill_fails_where_a_rollback_would_bring_a_quarantined_version_back(tmp_path: Path) -> None:
+    made = served(tmp_path, "v1", "v3", "v4")
+    assert report(made)["restored_successfully"] is True
+    held(made, "v3")
+    refused = run(made.folder, "rollback", RECS, "--dry-run")
+    assert (refused.code, "RS411" in refused.err) == (1, True)
+    found = report(made)
+    assert (found["restored_successfully"], found["to_version"], found["proof"]) == (False, "als v3", None)
+    assert found["problem"].startswith("RS411 api of production/recs would run als v3 again, in quarantine since ")
+    result = drill(made)
+    assert result.code == 1
+    assert "FAILED    production/recs  als v4 -> als v3\n          RS411 " in result.out
+
+
+def test_a_version_in_quarantine_that_goes_on_running_holds_no_drill_up(tmp_path: Path) -> None:
+    made = started(tmp_path, models("v1", worker="v3") | registry("v1", "v2", "v3"))
+    deployed(made, models("v2", worker="v3"), "v2", "10:00")
+    held(made, "v3")
+    assert run(made.folder, "rollback", RECS, "--dry-run").code == 0
+    assert (report(made)["restored_successfully"], drill(made).code) == (True, 0)
+
+
+def test_a_quarantined_state_that_never_compiled_is_passed_over(tmp_path: Path) -> None:
+    made = served(tmp_path, "v1")
+    first = made.git("rev-parse", "HEAD")
+    broken = models("v3")
+    broken[SPEC]["services"]["api"]["route"] = "nowhere"
+    write(made.folder, {SPEC: broken[SPEC]})
+    made.commit("understood, but it does not compile", at("10:00"))
+    deployed(made, models("v4"), "v4", "11:00")
+    last = made.git("rev-parse", "HEAD")
+    held(made, "v3")
+    assert run(made.folder, "rollback", RECS, "--dry-run").code == 0
+    found = report(made)
+    assert (found["restored_successfully"], found["to_commit"], found["from_commit"]) == (True, first, last)
+
+
+def test_after_a_rollback_with_quarantine_a_drill_goes_further_back(tmp_path: Path) -> None:
+    made = served(tmp_path, "v1", "v2", "v3")
+    second = made.git("rev-parse", "HEAD~1")
+    first = made.git("rev-parse", "HEAD~2")
+    back = run(made.folder, "rollback", RECS, "--quarantine", "--reason", "bad")
+    assert back.code == 0, back
+    again = run(made.folder, "rollback", RECS)
+    assert (again.code, "RS613" in again.err) == (1, True)
+    found = report(made)
+    assert (found["from_version"], found["to_version"], found["to_commit"]) == ("als v2", "als v1", first)
+    assert (found["restored_successfully"], found["proof"], found["problem"]) == (True, "identical", None)
+    assert "als v3, left in " in found["note"]
+    assert "is in quarantine: this goes further back" in found["note"]
+    assert found["readiness"]["verdict"] == "warm"
+    for words in ((), ("--format", "markdown")):
+        result = drill(made, *words)
+        assert (result.code, found["note"] in result.out) == (0, True), result
+    further = run(made.folder, "rollback", RECS, "--to", "v1", "--dry-run", "--format", "json")
+    assert json.loads(further.out)["releases"][0]["restores"] == first
+    assert second not in (found["to_commit"], first)
+
+
+def test_after_a_rollback_with_quarantine_to_the_first_state_there_is_nothing_more(tmp_path: Path) -> None:
+    made = served(tmp_path, "v1", "v3")
+    assert run(made.folder, "rollback", RECS, "--quarantine", "--reason", "bad").code == 0
+    found = report(made)
+    assert (found["restored_successfully"], found["to_commit"], found["problem"]) == (None, None, None)
+    assert re.fullmatch(
+        r"als v3, left in \w{9}, is in quarantine: there is no other state to go back to", found["note"]
+    )
+    result = drill(made)
+    assert (result.code, "1 with nothing to go back to" in result.out) == (0, True)
+
+
+def test_a_rollback_without_quarantine_is_drilled_forward_again(tmp_path: Path) -> None:
+    made = served(tmp_path, "v1", "v3")
+    assert run(made.folder, "rollback", RECS).code == 0
+    assert (report(made)["to_version"], report(made)["note"]) == ("als v3", None)
+    held(made, "v3")
+    assert report(made)["to_version"] is None
+    assert drill(made).code == 0
+
+
+# --- another edition
+
+
+def test_another_edition_is_labelled_toolchain(tmp_path: Path) -> None:
+    made = started(tmp_path, images("1.8"))
+    deployed(made, images("1.9"), "1.9", "10:00")
+    assert "toolchain" not in drill(made).out
+    lock = lock_text().decode().replace(f"edition: {EDITION}\n", f"edition: {EDITION + 1}\n")
+    write(made.folder, {"relspec.lock": lock})
+    made.commit("another edition", at("11:00"))
+    label = f"HEAD is compiled with edition {EDITION + 1}, and this relspec is edition {EDITION}"
+    assert f"toolchain: {label}" in drill(made).out
+    assert f"Toolchain: {label}" in drill(made, "--format", "markdown").out
+    document = json.loads(drill(made, "--format", "json").out)
+    jsonschema.Draft7Validator(editor_schemas.schema("drill")).validate(document)
+    assert [line.startswith(label) for line in document["toolchain"]] == [True]
 
 
 def test_without_committed_outputs_the_sources_are_compiled(tmp_path: Path) -> None:

@@ -285,6 +285,22 @@ def test_text_becomes_anything(number: int) -> None:
         ("a: 'x'\n", ("a",), "it's", "a: 'it''s'\n"),
         ("a: 'x'\n", ("a",), "p\nq", "a: |-\n  p\n  q\n"),
         ("a: 'x'\n", ("a",), 3, "a: 3\n"),
+        ("a: [x, y]  # c\n", ("a", 2), "p, q", 'a: [x, y, "p, q"]  # c\n'),
+        ("a: [x, y]\n", ("a",), ["x", "y", 1, 2], "a: [x, y, 1, 2]\n"),
+        ("a: [x, y,]\n", ("a", 2), "z", "a: [x, y, z,]\n"),
+        ("a: [\n  x,  # p\n  y  # q\n]\n", ("a", 2), "z", "a: [\n  x,  # p\n  y,  # q\n  z\n]\n"),
+        ("a: [\n  x,\n  y,  # q\n]\n", ("a", 2), "z", "a: [\n  x,\n  y,  # q\n  z,\n]\n"),
+        ("a: [b: 1]\n", ("a", 1), 2, "a: [b: 1, 2]\n"),
+        ("a: []\n", ("a", 0), "x", "a:\n  - x\n"),
+        ("a:\n- x  # p\n- y  # q\nb: 1\n", ("a", 2), "z", "a:\n- x  # p\n- y  # q\n- z\nb: 1\n"),
+        ("a:\n    - x\n    # last\nb: 1\n", ("a", 1), "z", "a:\n    - x\n    - z\n    # last\nb: 1\n"),
+        ("a:\r\n  - x\r\nb: 1\r\n", ("a", 1), "z", "a:\r\n  - x\r\n  - z\r\nb: 1\r\n"),
+        ("a:\n  - x", ("a", 1), "z", "a:\n  - x\n  - z"),
+        ("a:\n  - |\n    x", ("a", 1), "z", "a:\n  - |-\n    x\n  - z"),
+        ("a:\n  - >-\n    x\n    y\nb: 1\n", ("a", 1), "p\nq\n", "a:\n  - >-\n    x\n    y\n  - |\n    p\n    q\nb: 1\n"),
+        ("a:\n  - k: 1\n    m: 2\n", ("a", 1, "k"), 3, "a:\n  - k: 1\n    m: 2\n  - k: 3\n"),
+        ("a:\n  - - x\n    - y\n  - z\n", ("a", 0, 2), "w", "a:\n  - - x\n    - y\n    - w\n  - z\n"),
+        ("a:\n  - - x\n    - y\n", ("a", 1), [1], "a:\n  - - x\n    - y\n  - - 1\n"),
     ],
 )  # fmt: skip
 def test_a_put_looks_as_a_person_would_write_it(text: str, path: Path, value: Any, wanted: str) -> None:
@@ -315,6 +331,14 @@ def test_a_put_looks_as_a_person_would_write_it(text: str, path: Path, value: An
         ("a:\n  - - x\n    - y\n", ("a", 0, 0), "a:\n  - - y\n"),
         ("a: |+\n  x\nb: 1\n\nc: 2\n", ("b",), "a: |+\n  x\nc: 2\n"),
         ("a: |\n  x\nb: 1\n  # deep\nc: 2\n", ("b",), "a: |\n  x\nc: 2\n"),
+        ("a: {x: 1, y: 2,\n    z: 3}  # c\n", ("a", "y"), "a: {x: 1,\n    z: 3}  # c\n"),
+        ("a: {x: 1, y: 2,  # p\n    z: 3}\n", ("a", "y"), "a: {x: 1,  # p\n    z: 3}\n"),
+        ("a: {x: 1, y: 2\n    , z: 3}\n", ("a", "y"), "a: {x: 1\n    , z: 3}\n"),
+        ("a: {x: 1,\n    y: 2, z: 3}\n", ("a", "x"), "a: {\n    y: 2, z: 3}\n"),
+        ("a: {x: 1,\n    y: 2, z: 3}\n", ("a", "y"), "a: {x: 1,\n    z: 3}\n"),
+        ("a: {x: 1, y: {p: 1,\n  q: 2},\n    z: 3}\n", ("a", "y"), "a: {x: 1,\n    z: 3}\n"),
+        ("a: [x, y,\n    z]\n", ("a", 1), "a: [x,\n    z]\n"),
+        ("a: {x: 1, y: 2,\r\n    z: 3}\r\n", ("a", "y"), "a: {x: 1,\r\n    z: 3}\r\n"),
         ("a: 1\n", ("a",), "{}\n"),
         ("a: 1\nb: |+\n  x\n\n\nc: 2", ("b",), "a: 1\nc: 2"),
     ],
@@ -340,6 +364,22 @@ def test_a_removal_looks_as_a_person_would_write_it(text: str, path: Path, wante
 )
 def test_a_comment_stands_at_the_end_of_the_line(text: str, path: Path, value: Any, wanted: str) -> None:
     assert put(text.encode(), path, value, file=FILE, comment="was x").decode() == wanted
+
+
+@layouts
+@pytest.mark.parametrize("value", ["x", "p, q # r", "a\nb\n", {"k": 1, "l": [2]}, [1], None], ids=str)
+def test_an_item_is_added_in_one_piece(text: str | bytes, value: Any) -> None:
+    """To a list that was put there, and to those that the layout has."""
+    data = put(encoded(text), ("services", "api", "list"), ["one", "two"], file=FILE)
+    service = at(read(data), ("services", "api"))
+    for name in [name for name, held in service.items() if isinstance(held, list)]:
+        path: Path = ("services", "api", name)
+        result = put(data, (*path, len(service[name])), value, file=FILE)
+        assert at(read(result), path) == [*service[name], value]
+        removed, added = changed(data, result)
+        assert removed == b""
+        assert added != b""
+        assert put(data, path, [*service[name], value], file=FILE) == result
 
 
 def test_a_comment_can_not_break_out_of_its_line() -> None:

@@ -485,9 +485,10 @@ class Company(RuleBasedStateMachine):
                 assert any(files.get(path) != then.get(path) for path in cause["paths"]), context
 
     def is_the_last_change(self, each: dict[str, Any], past: h.Past, context: str) -> None:
-        """It goes to the newest earlier state that compiles."""
+        """It goes to the newest earlier state that compiles; of another edition's states nobody here can tell."""
+        foreign = edition(past.moments[0].files) != CURRENT
         for state in past.runs(each["release"])[1:]:
-            if self.can_be_restored(state):
+            if self.can_be_restored(state) or (foreign and state.state is not None):
                 assert each["restores"] == state.moments[0].commit, (each["restores"], state.moments[0].commit, context)
                 return
         raise AssertionError(context)
@@ -639,9 +640,12 @@ class Company(RuleBasedStateMachine):
         if document is None:
             refusal = re.findall(r"RS\d\d\d", done.err)[0]
             self.seen[f"drill, rollback {refusal}"] += 1
-            # A drill proves that there is a way; whether it may be gone, the registry says.
-            held = refusal == "RS411" and h.in_quarantine(self.past.moments[0].files)
-            assert held or refusal == "RS613" or (refusal == "RS616" and said["proof"] is None), (said, done)
+            if refusal == "RS411":
+                assert said["restored_successfully"] is False, (said, done)
+                assert said["problem"].startswith("RS411"), (said, done)
+            else:
+                assert refusal == "RS613" or (refusal == "RS616" and said["proof"] is None), (said, done)
+                self.brings_back_nothing_held(identity, said)
             return
         for each in document["releases"]:
             proof = each["proof"]
@@ -651,6 +655,16 @@ class Company(RuleBasedStateMachine):
             told = [difference["path"] for difference in said["differences"]]
             assert told == [difference["output"] for difference in proof["differences"]], (said, done)
             self.seen[f"drill {said['proof']}"] += 1
+
+    def brings_back_nothing_held(self, identity: str, said: dict[str, Any]) -> None:
+        """What a drill takes for a way back leads to no version in quarantine that does not run already."""
+        then = next((each for each in self.past.moments if each.commit == said["to_commit"]), None)
+        if then is None or not said["restored_successfully"]:
+            return
+        former = next((name for each, name in self.past.names(identity) if each.commit == then.commit), identity)
+        now = self.past.moments[0].files
+        came = h.running(then.files, former) - h.running(now, identity)
+        assert not came & h.in_quarantine(now).keys(), (said, came)
 
     def reads_the_history(self, number: int) -> None:
         """One row for each change of what is declared, each with the next later commit that declares again what was before."""

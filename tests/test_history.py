@@ -31,6 +31,8 @@ from relspec.gitops.history import Record, instant, lasting
 from relspec.gitops.history import record as history_of
 from relspec.gitops.repository import Repository as Git
 from relspec.gitops.states import History, former_place
+from relspec.lock import EDITION
+from relspec.lock import text as lock_text
 
 RECS = "production/recs"
 SPEC = "environments/production/recs/release.yaml"
@@ -115,7 +117,7 @@ def test_a_rollback_is_known_by_its_state_and_timed(tmp_path: Path) -> None:
     assert (back.reason, bad.reason) == ("500s since the deploy", "recs 1.9")
 
 
-def test_a_revert_of_the_revert_takes_the_revert_back(tmp_path: Path) -> None:
+def test_a_revert_of_the_revert_is_a_change_like_any_other(tmp_path: Path) -> None:
     made = started(tmp_path, images("1.8"))
     for tag, clock in (("1.9", "10:00"), ("1.8", "11:00"), ("1.9", "12:00"), ("1.8", "13:00")):
         changed(made, images(tag), tag, clock)
@@ -123,10 +125,48 @@ def test_a_revert_of_the_revert_takes_the_revert_back(tmp_path: Path) -> None:
     assert [row.undone.commit.id if row.undone else None for row in found] == [
         None,
         found[0].commit.id,
-        found[1].commit.id,
+        None,
         found[2].commit.id,
         None,
     ]
+    assert [row.goes_back for row in found] == [True, False, True, False, False]
+    text = run(made, RECS).out
+    assert f"goes forward again to {found[3].commit.short}" in text
+    assert [line.split()[-1] for line in text.splitlines() if "goes back to" in line] == [
+        found[2].commit.short,
+        found[4].commit.short,
+    ]
+    document = json.loads(run(made, RECS, "--format", "json").out)
+    assert [row["goesBack"] for row in document["changes"]] == [True, False, True, False, False]
+    assert [each["commit"] for each in document["rollbacks"]] == [found[1].commit.id, found[3].commit.id]
+
+
+def test_a_row_names_the_commit_that_a_rollback_names(tmp_path: Path) -> None:
+    made = started(tmp_path, images("1.8"))
+    last = changed(made, {"notes.md": "nothing that runs\n"}, "notes", "09:30")
+    changed(made, images("1.9"), "1.9", "10:00")
+    done = run_verb(made.folder, "rollback", RECS, "--format", "json", "--accept-unproven")
+    assert json.loads(done.out)["releases"][0]["restores"] == last, done
+    newest = rows(made).rows[0]
+    assert newest.restores is not None
+    assert newest.restores.id == last
+    assert f"goes back to {last[:9]}" in run(made, RECS).out
+
+
+def test_a_row_of_one_service_names_the_last_commit_in_which_it_was_so(tmp_path: Path) -> None:
+    def two(api: str, worker: str) -> dict[str, Any]:
+        services = {
+            name: {**SERVICE, "image": f"ghcr.io/acme/{name}:{tag}"} for name, tag in (("api", api), ("worker", worker))
+        }
+        return company(services, kubernetes(None))
+
+    made = started(tmp_path, two("1", "1"))
+    last = changed(made, two("1", "2"), "worker 2", "10:00")
+    changed(made, two("2", "2"), "api 2", "11:00")
+    changed(made, two("1", "2"), "api back", "12:00")
+    newest = rows(made, service="api").rows[0]
+    assert newest.restores is not None
+    assert newest.restores.id == last
 
 
 def test_going_back_two_states_takes_both_back(tmp_path: Path) -> None:
@@ -229,6 +269,53 @@ def test_the_environment_is_a_row_of_its_own_kind(tmp_path: Path) -> None:
     assert template.environment == ("templates/rollouts/extra.yaml.j2",)
     assert "REGION" in region.what
     assert first.until == both.time  # the environment begins no state
+
+
+# --- another edition
+
+
+OTHER = EDITION + 1
+
+
+def locked(edition: int) -> dict[str, str]:
+    """The lock of an edition."""
+    return {"relspec.lock": lock_text().decode().replace(f"edition: {EDITION}\n", f"edition: {edition}\n")}
+
+
+def test_what_another_edition_declares_is_labelled_toolchain(tmp_path: Path) -> None:
+    made = started(tmp_path, images("1.8") | locked(OTHER))
+    changed(made, images("1.9") | locked(OTHER), "1.9", "10:00")
+    label = f"toolchain: HEAD is compiled with edition {OTHER}, and this relspec is edition {EDITION}"
+    for words in ((), ("--at", at("09:30")), ("--at", at("09:30"), "--service", "api")):
+        result = run(made, RECS, *words)
+        assert (result.code, label in result.out) == (0, True), result
+        kind = "live" if words else "history"
+        document = json.loads(run(made, RECS, *words, "--format", "json").out)
+        jsonschema.Draft7Validator(editor_schemas.schema(kind)).validate(document)
+        assert [line.startswith(f"HEAD is compiled with edition {OTHER}") for line in document["toolchain"]] == [True]
+    assert f"Toolchain: HEAD is compiled with edition {OTHER}" in run(made, RECS, "--format", "markdown").out
+
+
+def test_an_upgrade_of_the_lock_is_a_row_that_says_toolchain(tmp_path: Path) -> None:
+    made = started(tmp_path, images("1.8") | locked(OTHER))
+    changed(made, locked(EDITION), "lock --upgrade", "10:00")
+    upgrade, first = rows(made).rows
+    assert (upgrade.kind, upgrade.what) == ("environment", f"toolchain: edition {OTHER} -> {EDITION}")
+    result = run(made, RECS)
+    assert f"Ann  toolchain: edition {OTHER} -> {EDITION}\n" in result.out
+    assert "HEAD is compiled" not in result.out
+    assert json.loads(run(made, RECS, "--format", "json").out)["toolchain"] == []
+    # What was live then was made by the other edition, and HEAD no longer says so.
+    then = f"toolchain: {first.commit.short} is compiled with edition {OTHER}"
+    assert then in run(made, RECS, "--at", at("09:30")).out
+
+
+def test_a_first_lock_is_said_to_be_new(tmp_path: Path) -> None:
+    files = images("1.8")
+    del files["relspec.lock"]
+    made = started(tmp_path, files)
+    changed(made, locked(EDITION), "lock", "10:00")
+    assert rows(made).rows[0].what == "toolchain: relspec.lock is new"
 
 
 # --- names, removals, broken states
@@ -370,6 +457,18 @@ def test_what_was_live_at_a_time_is_one_line(tmp_path: Path) -> None:
     assert "has not come yet" in future.err
 
 
+@pytest.mark.parametrize("clock", ["09:30", "10:05", "10:30", "12:30"])
+def test_what_was_live_says_of_the_change_what_the_history_says(tmp_path: Path, clock: str) -> None:
+    made, _ = rolled_back(tmp_path)
+    live = json.loads(run(made, RECS, "--at", at(clock), "--format", "json").out)
+    jsonschema.Draft7Validator(editor_schemas.schema("live")).validate(live)
+    changes = {row["commit"]: row for row in json.loads(run(made, RECS, "--format", "json").out)["changes"]}
+    assert live["change"]["what"]
+    assert live["change"]["changed"] == ["api"]
+    assert live["change"] == changes[live["change"]["commit"]]
+    assert live["next"] is None or live["next"] == changes[live["next"]["commit"]]
+
+
 @pytest.mark.parametrize("words", ["2026-03-04T10:05", "yesterday", "2026-03-04"])
 def test_a_time_without_a_zone_is_refused(tmp_path: Path, words: str) -> None:
     made = started(tmp_path, images("1.8"))
@@ -437,6 +536,18 @@ def test_a_shallow_clone_says_what_it_knows_and_warns(tmp_path: Path) -> None:
     early = run(clone, RECS, "--at", at("09:30"))
     assert early.code == 2
     assert "RS630" in early.err
+
+
+def test_nobody_knows_whether_the_oldest_change_of_a_shallow_clone_was_new(tmp_path: Path) -> None:
+    made, _ = rolled_back(tmp_path / "origin")
+    clone = Repository(tmp_path / "clone")
+    made.git("clone", "-q", "--depth=2", f"file://{made.folder}", str(clone.folder))
+    assert "new" not in run(clone, RECS).out.replace("newest first", "")
+    oldest = json.loads(run(clone, RECS, "--format", "json").out)["changes"][-1]
+    assert oldest["orEarlier"] is True
+    assert (oldest["kind"], oldest["changed"]) == ("changed", [])
+    assert oldest["what"] == "at the boundary of what was fetched: api: recs 1.8"
+    assert "| at the boundary of what was fetched: api: recs 1.8 |" in run(clone, RECS, "--format", "markdown").out
 
 
 def test_a_file_that_was_not_fetched_is_no_broken_state(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ from company import (
     write,
 )
 from relspec.gitops.plan import FileDiff, _diff
+from relspec.lock import EDITION
+from relspec.lock import text as lock_text
 from relspec.report_schemas import PlanDocument
 
 Map = dict[str, Any]
@@ -553,6 +555,34 @@ def test_a_revert_that_conflicts_with_main(made: Repository) -> None:
         assert any("conflicts" in note for note in plan["notes"])
 
 
+def test_a_restoration_by_hand_that_conflicts_with_main(made: Repository) -> None:
+    """No commit of it says that it is a revert: its merge conflicts all the same, and that is no restoration."""
+    changed_and_back(made)
+    made.git("checkout", "-q", "main")
+    made.git("merge", "-q", "change")
+    made.git("checkout", "-q", "-b", "back")
+    edited(made, RECS, "1.9.0", "1.8.2")
+    compiled(made, "back to what ran")
+    made.git("checkout", "-q", "main")
+    edited(made, "environments/production/search/release.yaml", "1.8.2", "1.8.3")
+    compiled(made, "of no concern")
+    made.git("checkout", "-q", "back")
+    assert planned(made.folder, "main...HEAD")["revert"]["kind"] == "exact"
+    made.git("checkout", "-q", "main")
+    edited(made, RECS, "1.9.0", "2.0.0")
+    compiled(made, "newer")
+    made.git("checkout", "-q", "back")
+    for arguments in (("main...HEAD",), ()):
+        plan = planned(made.folder, *arguments)
+        output = "rendered/production/recs/rollouts/rollouts.yaml"
+        assert plan["revert"] == {"kind": "conflicts", "commits": [], "conflicts": [RECS, output]}
+        assert plan["releases"][0]["revert"]["kind"] == "conflicts"
+        text = said(made.folder, *arguments)
+        assert "exact" not in text
+        assert text.count("revert: conflicts: ") == 2
+        assert "revert: conflicts" in run(made.folder, "plan", "--format", "markdown", *arguments).out
+
+
 def test_nothing_to_undo(made: Repository) -> None:
     change = changed_and_back(made)
     made.git("revert", "--no-edit", change)
@@ -674,6 +704,22 @@ def test_who_calls_and_what_the_registry_says_today(tmp_path: Path) -> None:
     assert "quarantined" in plan["releases"][0]["readiness"]["phases"][-1]["why"]
 
 
+def test_what_to_type_while_the_sync_of_the_change_is_open(tmp_path: Path) -> None:
+    """A candidate that goes is removed last: until then nothing else is synced, a revert neither."""
+    found = repository(tmp_path / "company", with_service({**STRATEGIES["held"], "image": "ghcr.io/acme/recs:1.8.2"}))
+    compiled(found, "outputs")
+    write(found.folder, with_service({"image": "ghcr.io/acme/recs:1.8.2"}))
+    compiled(found, "the candidate goes")
+    (release,) = planned(found.folder, "HEAD~1..HEAD")["releases"]
+    blocked = release["readiness"]["phases"][0]
+    assert (blocked["verdict"], blocked["action"]) == ("blocked", "argocd app terminate-op production")
+    lines = said(found.folder, "HEAD~1..HEAD").splitlines()
+    at = next(number for number, line in enumerate(lines) if "blocked: sync open" in line)
+    assert lines[at + 1] == "      to type: argocd app terminate-op production"
+    markdown = run(found.folder, "plan", "--format", "markdown", "HEAD~1..HEAD").out
+    assert "- to type: argocd app terminate-op production" in markdown
+
+
 def test_gates(made: Repository) -> None:
     edited(made, RECS, "1.8.2", "1.9.0")
     compiled(made, "new image")
@@ -763,3 +809,21 @@ def test_a_diff_is_one_that_patch_applies(tmp_path: Path, before: bytes, after: 
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "file").read_bytes() == after
     assert found.added - found.removed == after.count(b"\n") - before.count(b"\n")
+
+
+def test_another_edition_is_labelled_toolchain(tmp_path: Path) -> None:
+    made = repository(tmp_path / "company", with_service({}, kubernetes(None)))
+    compiled(made, "outputs")
+    assert planned(made.folder, "HEAD")["toolchain"] == []
+    lock = lock_text().decode().replace(f"edition: {EDITION}\n", f"edition: {EDITION + 1}\n")
+    write(made.folder, {"relspec.lock": lock})
+    made.commit("another edition")
+    made.commit("nothing else")
+    label = f"relspec.lock says edition {EDITION + 1}, and this relspec is edition {EDITION}: "
+    (line,) = planned(made.folder, "HEAD~1..HEAD")["toolchain"]
+    assert line.startswith(label)
+    for form in ("text", "markdown"):
+        assert f"toolchain: {label}" in run(made.folder, "plan", "HEAD~1..HEAD", "--format", form).out
+    # The upgrade is said as before, beside that the base was made by another one.
+    write(made.folder, {"relspec.lock": lock_text()})
+    assert [line.split(" ")[0] for line in planned(made.folder, "HEAD")["toolchain"]] == ["relspec.lock", "edition"]

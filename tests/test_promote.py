@@ -226,11 +226,30 @@ def test_a_dry_run_shows_the_lines(tmp_path: Path) -> None:
     done = promote(tmp_path, "--dry-run")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[2:4] == [f"--- {SPEC}", f"+++ {SPEC}"]
+    assert lines[2].startswith("note: no plan: ")
+    assert lines[3:5] == [f"--- {SPEC}", f"+++ {SPEC}"]
     assert "-    model:    als@v2   # what everybody gets" in lines
     assert "+    model:    als@v3   # what everybody gets" in lines
     assert lines[-1] == "would write rendered/production/recs/compose/compose.yaml"
     assert on_disk(tmp_path) == before
+
+
+def test_a_dry_run_shows_the_plan_that_the_change_then_has(tmp_path: Path) -> None:
+    made = repository(tmp_path, files())
+    run(tmp_path, "compile")
+    made.commit("outputs")
+    before = on_disk(tmp_path)
+    would, data = promote(tmp_path, "--dry-run"), promote(tmp_path, "--dry-run", "--format", "json")
+    assert on_disk(tmp_path) == before
+    assert made.git("status", "--porcelain") == ""
+    assert "to commit it" not in would.out
+    plan = would.out[would.out.index("\nplan: ") :]
+    assert "api: model als v2 -> v3" in plan
+    assert "way back: " in plan
+    did = promote(tmp_path)
+    assert did.out[did.out.index("\nplan: ") : did.out.index("\nto commit it")] == plan
+    really = json.loads(run(tmp_path, "plan", "--format", "json", "HEAD").out)
+    assert json.loads(data.out)["plan"]["releases"] == really["releases"]
 
 
 def test_the_plan_of_what_it_did(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ class Company:
         return self.git.commit(message)
 
     def check(self, base: str) -> tuple[int, dict[str, str]]:
-        """The exit code, and the severity of each code that is said."""
+        """The exit code, and the severity of each code that is said; outputs go with their specs, as far as they compile."""
+        run(self.git.folder, "compile")
         result = run(self.git.folder, "check", "--since", base, "--format", "json")
         return result.code, {each["code"]: each["severity"] for each in json.loads(result.out)["diagnostics"]}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -947,6 +948,8 @@ def attributes(text: str, more: Files | None = None) -> list[Finding]:
         "[attr]generated -diff merge=ours\nrendered/** generated",
         "rendered/** -merge\nrendered/** merge=ours",
         "rendered/** merge=text merge=ours",
+        "rendered/** merge=text",
+        "rendered/** merge=binary",
     ],
 )
 def test_a_merge_attribute_over_outputs_is_refused(text: str) -> None:
@@ -954,8 +957,9 @@ def test_a_merge_attribute_over_outputs_is_refused(text: str) -> None:
     assert (finding.code, finding.where.file) == ("RS603", ".gitattributes")
     assert finding.where.range is not None
     assert finding.where.range.line == len(text.splitlines())
-    mended = f"{text}\n{finding.hint.partition(': ')[2]}\n"
-    assert attributes(mended) == []
+    last = finding.hint.partition(": ")[2]
+    instead = text.replace("merge=text", "merge").replace("merge=binary", "-merge")
+    assert attributes(f"{text}\n{last}\n" if last else instead) == []
 
 
 @pytest.mark.parametrize(
@@ -965,8 +969,6 @@ def test_a_merge_attribute_over_outputs_is_refused(text: str) -> None:
         "* text=auto eol=lf\nrendered/** linguist-generated=true",
         "rendered/** -merge",
         "rendered/** merge",
-        "rendered/** merge=text",
-        "rendered/** merge=binary",
         "*.yaml binary",
         "registry/** merge=ours",
         "rendered/ merge=ours",
@@ -991,6 +993,21 @@ def test_the_attributes_of_inner_folders_count() -> None:
     assert attributes("* merge=ours\n", {"rendered/.gitattributes": "* !merge\n"}) == []
     assert attributes("", {"environments/.gitattributes": "* merge=ours\n"}) == []
     assert attributes("", {"rendered/production/.gitattributes": "[attr]x merge=ours\n* x\n"}) == []
+
+
+def test_the_attributes_of_a_clone_count_before_all_others() -> None:
+    def found(info: str, text: str = "", prefix: str = "") -> list[str]:
+        files = tree({".gitattributes": text})
+        said = merged_otherwise(files, "rendered", ["production/recs"], info=info.encode(), prefix=prefix)
+        return [each.where.file for each in said]
+
+    assert found("* merge=ours\n", "rendered/** -merge\n") == [".git/info/attributes"]
+    assert found("rendered/** -merge\n", "* merge=ours\n") == []
+    assert found("rendered/** text\n", "* merge=ours\n") == [".gitattributes"]
+    assert found("rendered/** merge=ours\n", prefix="sub/") == []
+    assert found("sub/rendered/** merge=ours\n", prefix="sub/") == [".git/info/attributes"]
+    assert found("[attr]out merge=ours\n", "rendered/** out\n") == [".gitattributes"]
+    assert found("rendered/** out\n", "[attr]out merge=ours\n") == [".git/info/attributes"]
 
 
 PATTERNS = (
@@ -1090,19 +1107,20 @@ def test_a_pattern_that_is_made_to_take_long_does_not(pattern: str) -> None:
     [
         ("", False),
         ("merge", False),
-        ("merge=text", False),
+        ("merge=text", True),
         ("merge=ours", True),
         ("merge=custom", True),
         ("-merge", False),
-        ("merge=binary", False),
+        ("merge=binary", True),
         ("binary", False),
     ],
 )
 def test_what_git_does_with_a_revert_under_an_attribute(tmp_path: Path, attribute: str, silent: bool) -> None:
-    """The bad output stays, and git says nothing: exactly where RS603 is said."""
+    """The bad output stays, and git says nothing: exactly where RS603 is said. A driver can have any name."""
     made = repository(tmp_path, {".gitattributes": f"rendered/** {attribute}\n" if attribute else "\n"})
-    made.git("config", "merge.ours.driver", "true")
     made.git("config", "merge.custom.driver", "exit 0")
+    for name in ("ours", "text", "binary"):
+        made.git("config", f"merge.{name}.driver", "true")
     for image, level in (("good", "info"), ("bad", "info"), ("bad", "debug")):
         text = f"image: {image}\n" + "line: same\n" * 5 + f"level: {level}\n"
         write(tmp_path, {OUTPUT: text, RECS: text})
@@ -1124,6 +1142,24 @@ def test_what_git_does_with_union(tmp_path: Path) -> None:
     made.git("revert", "--no-edit", "HEAD~1")
     assert (tmp_path / OUTPUT).read_text().splitlines() == ["image: worse", "image: good"]
     assert len(attributes((tmp_path / ".gitattributes").read_text())) == 1
+
+
+def test_what_git_does_with_attributes_of_the_clone_and_check_says_it(tmp_path: Path) -> None:
+    made = repository(tmp_path / "in/sub", services({}))
+    top = made.folder.parent
+    shutil.move(made.folder / ".git", top / ".git")
+    assert run(made.folder, "compile").code == 0
+    made.commit("outputs")
+    write(top, {".git/info/attributes": "sub/rendered/** merge=ours\n"})
+    made.git("config", "merge.ours.driver", "true")
+    for replicas in (3, 4, 5):
+        write(made.folder, services({"replicas": replicas}))
+        assert run(made.folder, "compile").code == 0
+        made.commit(str(replicas))
+    found = json.loads(run(made.folder, "check", "--format", "json").out)["diagnostics"]
+    assert [(each["file"], each["line"]) for each in found if each["code"] == "RS603"] == [(".git/info/attributes", 1)]
+    write(top, {".git/info/attributes": "rendered/** merge=ours\n"})
+    assert "RS603" not in run(made.folder, "check", "--format", "json").out
 
 
 # --- through the verb

@@ -126,6 +126,43 @@ def test_what_is_typed_and_what_is_written(root: Path, assignment: str, old: str
     assert spec(root) == RELEASE.replace(old, new, 1)
 
 
+def test_an_item_is_added_to_a_list_of_the_release(root: Path) -> None:
+    own = RELEASE.replace("    env: {MODE", "    command:\n    - run   # first\n    - --port\n    env: {MODE")
+    write(root, {SPEC: own})
+    run = relspec_set(root, "api.command[2]=8080", "api.command[3]=more")
+    assert run.code == 0, run.err
+    assert spec(root) == own.replace("    - --port\n", "    - --port\n    - 8080\n    - more\n")
+    assert "more" in compose(root)
+    refused = relspec_set(root, "api.command[9]=x")
+    assert (refused.code, "has 4 items, so no [9]" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("service", "assignment", "wanted"),
+    [
+        ("ports: {http: 8080, grpc: 9090}   # c", "api.ports.http.publish=81", "ports: {http: {port: 8080, publish: 81}, grpc: 9090}   # c"),
+        ("ports:\n      http: 8080   # c\n      grpc: 9090", "api.ports.http.publish=81", "ports:\n      http:   # c\n        port: 8080\n        publish: 81\n      grpc: 9090"),
+        ("ports: {http: 8080}", "api.ports.http.port=8081", "ports: {http: {port: 8081}}"),
+        ("ports: {http: {port: 8080}}", "api.ports.http.publish=81", "ports: {http: {port: 8080, publish: 81}}"),
+        ("resources: {cpu: 1, gpu: 1}", "api.resources.gpu.count=2", "resources: {cpu: 1, gpu: {count: 2}}"),
+    ],
+)  # fmt: skip
+def test_a_short_form_is_written_out_where_more_is_said(root: Path, service: str, assignment: str, wanted: str) -> None:
+    own = RELEASE.replace("    files:", f"    {service}\n    files:")
+    write(root, {SPEC: own})
+    run = relspec_set(root, assignment)
+    assert run.code == 0, run.err
+    assert spec(root) == own.replace(service, wanted)
+
+
+def test_a_key_that_goes_leaves_the_lines_apart(root: Path) -> None:
+    own = RELEASE.replace('env: {MODE: fast,  N: "1.9"}', 'env: {MODE: fast, "B": y,\n          N: "1.9"}   # multi')
+    write(root, {SPEC: own})
+    run = relspec_set(root, "--unset", "api.env.B")
+    assert run.code == 0, run.err
+    assert spec(root) == own.replace(', "B": y', "")
+
+
 def test_several_values_at_once(root: Path) -> None:
     run = relspec_set(
         root,

@@ -1,4 +1,4 @@
-"""RS601: what `compile --check` says to type where outputs are out of date."""
+"""RS601: outputs out of date, as `compile --check` and `check --since` say it, and what they say to type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from company import GIT_ENVIRONMENT, Repository, company, repository, run, write
+from company import (
+    GIT_ENVIRONMENT,
+    SERVICE,
+    Repository,
+    company,
+    compose,
+    kubernetes,
+    registry,
+    release,
+    repository,
+    run,
+    write,
+)
 
 AMEND = "relspec compile && git add -A rendered && git commit --amend --no-edit"
 COMMIT = "relspec compile && git add -A rendered && git commit -m Recompile"
@@ -86,3 +98,152 @@ def test_the_line_works(made: Repository) -> None:
     made.git("commit", "-q", "--amend", "--no-edit")
     assert run(made.folder, "compile", "--check").code == 0
     assert made.git("status", "--short") == ""
+
+
+# --- check --since: the change and its outputs
+
+SEARCH = "environments/staging/search/release.yaml"
+ENVIRONMENT = "environments/production/environment.yaml"
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Repository:
+    """Two releases in two environments, and their outputs."""
+    files = {**company(), "environments/staging/environment.yaml": compose(), SEARCH: release("search")}
+    found = repository(tmp_path / "company", files)
+    return compiled(found, "outputs")
+
+
+def compiled(made: Repository, message: str) -> Repository:
+    assert run(made.folder, "compile").code == 0
+    made.commit(message)
+    return made
+
+
+def edited(made: Repository, path: str, old: str, new: str) -> None:
+    file = made.folder / path
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def stale_since(made: Repository, base: str, *arguments: str) -> dict[str, str]:
+    """The outputs out of date by what is to be typed; the exit code agrees with them."""
+    done = run(made.folder, "check", "--since", base, "--format", "json", *arguments)
+    found = [each for each in json.loads(done.out)["diagnostics"] if each["code"] == "RS601"]
+    assert all((each["severity"], each["class"]) == ("error", "structure") for each in found)
+    assert done.code == bool(found), done.out
+    return {each["file"]: each["hint"] for each in found}
+
+
+def test_a_plain_revert_that_is_clean_and_stale_is_refused(two: Repository) -> None:
+    """Since the change that is reverted a target was added, whose output holds what goes back."""
+    edited(two, RECS, "1.8.2", "1.9.0")
+    compiled(two, "1.9.0")
+    change = two.git("rev-parse", "HEAD")
+    write(two.folder, {ENVIRONMENT: kubernetes(targets={"compose": {}, "rollouts": {}})})
+    compiled(two, "compose, too")
+    base = two.git("rev-parse", "HEAD")
+    two.git("revert", "--no-edit", change)
+    assert stale_since(two, base) == {"rendered/production/recs/compose/compose.yaml": AMEND}
+    text = run(two.folder, "check", "--since", base)
+    assert "compose.yaml: error RS601: this output is out of date" in text.out + text.err
+    two.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    assert stale_since(two, base) == {"rendered/production/recs/compose/compose.yaml": COMMIT}
+    run(two.folder, "compile")
+    two.git("add", "-A", "rendered")
+    two.git("commit", "-q", "-m", "Recompile")
+    assert stale_since(two, base) == {}
+
+
+def test_a_restoration_that_policy_does_not_hold_up_is_held_up_by_stale_outputs(two: Repository) -> None:
+    digest = f"ghcr.io/acme/recs@sha256:{'a' * 64}"
+    edited(two, RECS, "ghcr.io/acme/recs:1.8.2", digest)
+    compiled(two, "a digest")
+    write(two.folder, {ENVIRONMENT: kubernetes(policies={"requireDigest": True})})
+    compiled(two, "digests are a must")
+    base = two.git("rev-parse", "HEAD")
+    edited(two, RECS, digest, "ghcr.io/acme/recs:1.8.2")
+    two.commit("back, not compiled")
+    assert list(stale_since(two, base)) == ["rendered/production/recs/rollouts/rollouts.yaml"]
+    compiled(two, "compiled")
+    assert stale_since(two, base) == {}
+
+
+def test_only_the_releases_that_a_change_reaches_count(two: Repository) -> None:
+    edited(two, SEARCH, "1.8.2", "1.8.3")
+    two.commit("main is stale")
+    edited(two, RECS, "1.8.2", "1.9.0")
+    assert run(two.folder, "compile", "production/recs").code == 0
+    two.commit("recs alone")
+    assert stale_since(two, "HEAD~1") == {}
+    assert list(stale_since(two, "HEAD~2")) == ["rendered/staging/search/compose/compose.yaml"]
+    assert stale_since(two, "HEAD~2", "production/recs") == {}
+
+
+def test_a_removed_release_and_an_edited_output_count(two: Repository) -> None:
+    two.git("rm", "-q", "-r", "environments/staging/search")
+    two.commit("search goes, its outputs stay")
+    output = "rendered/staging/search/compose/compose.yaml"
+    assert list(stale_since(two, "HEAD~1")) == [output]
+    compiled(two, "outputs go")
+    assert stale_since(two, "HEAD~2") == {}
+    edited(two, "rendered/production/recs/rollouts/rollouts.yaml", "1.8.2", "6.6.6")
+    two.commit("by hand")
+    assert list(stale_since(two, "HEAD~1")) == ["rendered/production/recs/rollouts/rollouts.yaml"]
+
+
+def test_a_release_gives_way_to_an_environment_of_its_name(two: Repository) -> None:
+    two.git("rm", "-q", "-r", "environments/staging/search")
+    inner = {
+        "environments/staging/search/environment.yaml": compose("search"),
+        "environments/staging/search/api/release.yaml": release("api"),
+    }
+    write(two.folder, inner)
+    compiled(two, "an environment in its place")
+    assert stale_since(two, "HEAD~1") == {}
+    two.git("checkout", "-q", "HEAD~1", "--", "rendered")
+    two.git("commit", "-q", "-m", "the outputs of before, too")
+    assert list(stale_since(two, "HEAD~2")) == ["rendered/staging/search/compose/compose.yaml"]
+
+
+def test_what_a_shared_file_changes_counts(tmp_path: Path) -> None:
+    api = {**SERVICE, "model": "als@prod", "env": {"MODEL": {"model": "reference"}}}
+    files = {**company({"api": api}), **registry("v1", "v2", aliases={"prod": "v1"})}
+    made = compiled(repository(tmp_path / "company", files), "outputs")
+    edited(made, "registry/als/model.yaml", "prod: v1", "prod: v2")
+    made.commit("the alias moves")
+    assert list(stale_since(made, "HEAD~1")) == ["rendered/production/recs/rollouts/rollouts.yaml"]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_repository_that_does_not_commit_its_outputs_is_left_alone(tmp_path: Path, ignored: bool) -> None:
+    made = repository(tmp_path / "company", {**company(), ".gitignore": "/rendered/\n" if ignored else ""})
+    if ignored:
+        assert run(made.folder, "compile").code == 0
+    else:
+        write(made.folder, {"rendered/README.md": "Nothing is kept here.\n"})
+        made.commit("a note")
+    edited(made, RECS, "1.8.2", "1.9.0")
+    assert stale_since(made, "HEAD") == {}
+    made.commit("1.9.0")
+    assert stale_since(made, "HEAD~1") == {}
+
+
+def test_a_release_that_does_not_compile_is_not_called_stale(two: Repository) -> None:
+    edited(two, RECS, "8080", "no-port")
+    two.commit("broken")
+    found = json.loads(run(two.folder, "check", "--since", "HEAD~1", "--format", "json").out)["diagnostics"]
+    assert "error" in {each["severity"] for each in found}
+    assert "RS601" not in {each["code"] for each in found}
+
+
+def test_a_work_tree_and_a_bare_repository(two: Repository, tmp_path: Path) -> None:
+    edited(two, RECS, "1.8.2", "1.9.0")
+    assert list(stale_since(two, "HEAD")) == ["rendered/production/recs/rollouts/rollouts.yaml"]
+    assert run(two.folder, "compile").code == 0
+    assert stale_since(two, "HEAD") == {}
+    two.git("add", RECS)
+    two.git("commit", "-q", "-m", "without its outputs")
+    bare = tmp_path / "bare.git"
+    subprocess.run(["git", "clone", "-q", "--bare", two.folder, bare], env=GIT_ENVIRONMENT, check=True)
+    assert list(stale_since(Repository(bare), "HEAD~1")) == ["rendered/production/recs/rollouts/rollouts.yaml"]

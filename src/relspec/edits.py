@@ -51,11 +51,11 @@ def put(data: bytes, path: Path, value: Any, *, file: str, comment: str = "") ->
     """`data` with `value` (maps, lists, text, numbers, booleans, null) at `path`.
 
     A value that is there is replaced: a map entry by entry, so that what stays keeps its comments; a list item by item
-    where it keeps its length; text in the quotes that it had. What is missing is added at the end of the innermost map
-    that exists, in the indents, alignment and line ends of its neighbours. `comment` is written at the end of the
-    value's line, before a comment that is there: `# new; old`. Raises RelspecError: RS122 where the path leads through
-    a scalar or out of a list, RS900 where the file is written in a way that can't be edited, and what `documents.parse`
-    does.
+    where it keeps its length, or gets more at its end; text in the quotes that it had. What is missing is added at the
+    end of the innermost map that exists, and the index after a list's last one at its end, in the indents, alignment and
+    line ends of its neighbours. `comment` is written at the end of the value's line, before a comment that is there:
+    `# new; old`. Raises RelspecError: RS122 where the path leads through a scalar or further out of a list, RS900 where
+    the file is written in a way that can't be edited, and what `documents.parse` does.
     """
     mark, text = _without_mark(data)
     held = documents.parse(data, file)
@@ -64,6 +64,8 @@ def put(data: bytes, path: Path, value: Any, *, file: str, comment: str = "") ->
     attempts = [steps]
     if _is_at(held, path):
         attempts.append([_Replace(path, value)])
+    elif _is_at(held, path[:-1]) and isinstance(path[-1], int):
+        attempts.append([_Replace(path[:-1], _at(wanted, path[:-1]))])
     words = " ".join(documents.FORBIDDEN.sub("\ufffd", comment).split())
     if words:
         attempts = [[*attempt, _Comment(path, words)] for attempt in attempts]
@@ -135,6 +137,8 @@ def _with(node: Any, path: Path, value: Any, where: Where) -> Any:
     if isinstance(step, str) and (node is None or isinstance(node, dict)):
         owner = node or {}
         return {**owner, step: _with(owner.get(step), rest, value, inner)}
+    if isinstance(step, int) and isinstance(node, list) and step == len(node):
+        return [*node, _with(None, rest, value, inner)]
     if isinstance(step, int) and isinstance(node, list) and 0 <= step < len(node):
         return [*node[:step], _with(node[step], rest, value, inner), *node[step + 1 :]]
     raise RelspecError(Finding(NOT_THERE, _in_the_way(node, step, where.path), where, BY_HAND))
@@ -196,6 +200,14 @@ class _Insert:
 
 
 @dataclass(frozen=True, slots=True)
+class _Append:
+    """A new item at the end of the list at `path`, which has some."""
+
+    path: Path
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class _Remove:
     path: Path
 
@@ -212,7 +224,7 @@ class _Comment:
     words: str
 
 
-_Step = _Replace | _Insert | _Remove | _Rename | _Comment
+_Step = _Replace | _Insert | _Append | _Remove | _Rename | _Comment
 
 
 def _steps(old: Any, new: Any, path: Path) -> Iterator[_Step]:
@@ -227,6 +239,9 @@ def _steps(old: Any, new: Any, path: Path) -> Iterator[_Step]:
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from _steps(before, after, (*path, index))
+        return
+    elif isinstance(old, list) and isinstance(new, list) and old and _exactly(old) == _exactly(new[: len(old)]):
+        yield from (_Append(path, item) for item in new[len(old) :])
         return
     yield _Replace(path, new)
 
@@ -272,6 +287,8 @@ def _applied(text: str, steps: Sequence[_Step], file: str, *, block: bool) -> st
                 cuts = _replaced(source, step.path, step.value, block=block)
             case _Insert():
                 cuts = _inserted(source, step, block=block)
+            case _Append():
+                cuts = _appended(source, step, block=block)
             case _Remove():
                 cuts = _removed(source, step.path)
             case _Rename():
@@ -646,7 +663,20 @@ def _inserted(source: _Source, step: _Insert, *, block: bool) -> list[_Cut]:
     if step.after is None:
         first = source.value(step.path)[0]
         return [_Cut(first, first, _joined(source, first, [*lines, " " * column])[column:])]
-    before = (*step.path, step.after)
+    return _below(source, (*step.path, step.after), lines)
+
+
+def _appended(source: _Source, step: _Append, *, block: bool) -> list[_Cut]:
+    """A new item at the end of a list that has some."""
+    before = (*step.path, len(source.at(step.path)) - 1)
+    if source.is_flow(step.path):
+        return _after_in_flow(source, before, _flow(step.value))
+    lines = _lines([step.value], _indents(source, step.path)) if block else [f"- {_flow(step.value)}"]
+    return _below(source, before, _shifted(lines, source.column(source.beginning(before))))
+
+
+def _below(source: _Source, before: Path, lines: Sequence[str]) -> list[_Cut]:
+    """Lines below a block entry."""
     at = source.end_of_entry(before)
     cut = _Cut(at, at, _joined(source, at, ["", *lines]))
     return [*_ended(source, before), cut] if at == len(source.text) else [cut]
@@ -686,7 +716,7 @@ def _aligned(source: _Source, path: Path) -> int:
 
 
 def _inserted_in_flow(source: _Source, step: _Insert) -> list[_Cut]:
-    """A new entry in a flow map: on a line of its own where its neighbour has one."""
+    """A new entry in a flow map."""
     start = source.value(step.path)[0]
     if source.text[start] != "{":  # the short form of a map in a list: `[a: 1]`
         entries = list(source.at(step.path).items())
@@ -698,8 +728,12 @@ def _inserted_in_flow(source: _Source, step: _Insert) -> list[_Cut]:
         first = source.key((*step.path, next(iter(source.at(step.path)))))[0]
         gap = source.newline(first) + " " * source.column(first) if source.begins_line(first) else " "
         return [_Cut(first, first, f"{entry},{gap}")]
-    before = (*step.path, step.after)
-    begin, at = source.key(before)[0], source.value(before)[1]
+    return _after_in_flow(source, (*step.path, step.after), entry)
+
+
+def _after_in_flow(source: _Source, before: Path, entry: str) -> list[_Cut]:
+    """An entry or item after another one in a flow collection: on a line of its own where that one has one."""
+    begin, at = source.beginning(before), source.value(before)[1]
     last = source.line_end(at)
     rest = re.fullmatch(r"[ \t]*(,?)[ \t]*(?:#.*)?", source.text[at:last])
     if not source.begins_line(begin) or rest is None:
@@ -743,6 +777,10 @@ def _removed_from_flow(source: _Source, path: Path, before: Path | None, after: 
             return [cut]
         comma = source.text.index(",", end) + 1
         next_start = source.beginning(after)
+        if "\n" in source.text[end:next_start] and not source.begins_line(start):
+            # The lines stay apart: what goes is what stands on the entry's own.
+            previous = source.value(before)[1] if before is not None else None
+            return [_Cut(start, comma, "") if previous is None else _Cut(previous, end, "")]
         return [_Cut(start, comma if "#" in source.text[comma:next_start] else next_start, "")]
     if whole and rest is not None and rest[1]:
         return [cut]

@@ -404,7 +404,7 @@ class PlanDocument(TypedDict):
     environments: list[EnvironmentPlanDocument]
     """The environments that change themselves."""
     toolchain: list[str]
-    """What changes in relspec.lock."""
+    """What changes in relspec.lock, and that a side is compiled with another edition than this compiler's."""
     revert: WholeRevertDocument | None
     """Where the change itself is a revert."""
     undo: PredictionDocument | None
@@ -499,11 +499,13 @@ class RowDocument(TypedDict):
     broken: str | None
     """Why the state can't be understood."""
     restores: CommitId | None
-    """The newest earlier commit that began an equal state."""
+    """The newest earlier commit of an equal state."""
+    goesBack: bool
+    """Whether that is a way back; false also where what was taken back is deployed again."""
     rolledBackBy: UndoneDocument | None
     """The first later commit that went back behind this change."""
     orEarlier: bool
-    """Whether the change itself lies before what was fetched."""
+    """Whether the change itself lies before what was fetched: nobody knows what it was."""
     until: Instant | None
     """When the next change came; null while it is in force."""
     livedSeconds: int | None
@@ -542,6 +544,8 @@ class HistoryDocument(TypedDict):
     """The commit that the history ends at."""
     complete: bool
     """Whether all of the history was there: false in a shallow clone."""
+    toolchain: list[str]
+    """That HEAD is compiled with another edition than this compiler's, and what follows."""
     rollbacks: list[RollbackDocument]
     """What had to be taken back, newest first."""
     total: Count
@@ -562,6 +566,8 @@ class LiveDocument(TypedDict):
     """The service, where only one was asked for: all else is said of it alone."""
     at: Instant
     """The time that was asked for."""
+    toolchain: list[str]
+    """That HEAD, or what was live, is compiled with another edition than this compiler's, and what follows."""
     live: bool
     """Whether the release was there."""
     change: RowDocument | None
@@ -604,7 +610,7 @@ class DrilledDocument(TypedDict):
     environment: str
     """Its environment."""
     from_commit: CommitId | None
-    """The commit whose change was undone."""
+    """The newest commit whose change was undone."""
     to_commit: CommitId | None
     """The commit whose state came back."""
     proof: Literal["identical", "identical-but", "committed", "not-proven"] | None
@@ -618,7 +624,7 @@ class DrilledDocument(TypedDict):
     problem: str | None
     """Why it can't go back."""
     note: str | None
-    """Why there is nothing to go back to."""
+    """Why there is nothing to go back to, or why it goes further back than the last change."""
     readiness: ReadinessDocument | None
     """How fast the live release would be back."""
 
@@ -649,6 +655,8 @@ class DrillDocument(TypedDict):
     """The commit that it started from."""
     duration_seconds: Annotated[float, Field(ge=0)]
     """How long all of it took."""
+    toolchain: list[str]
+    """That the repository is compiled with another edition than this compiler's, and what follows."""
     summary: DrillSummaryDocument
     """The counts."""
     releases: list[DrilledDocument]
@@ -714,7 +722,7 @@ class PromoteDocument(TypedDict):
     diff: str
     """The unified diff of release.yaml."""
     plan: PlanDocument | None
-    """What the change does; null where nothing was written, and without a commit to compare with."""
+    """What the change does, or would do; null where nothing moves, and without a commit to compare with."""
     diagnostics: list[DiagnosticDocument]
     """What there is to say about the release as it is now."""
 
@@ -850,6 +858,8 @@ class RolledReleaseDocument(TypedDict):
     """Findings that don't hold it up."""
     revert: PredictionDocument | None
     """What a plain revert would give; only with --dry-run."""
+    drops: list[LossDocument]
+    """What that would take out of the registry, and the rollback does not."""
     readiness: ReadinessDocument | None
     """How long going back takes once it is deployed."""
 
@@ -913,6 +923,9 @@ class RollbackReportDocument(TypedDict):
     """The branch that was made, with --branch."""
     upstream: UpstreamDocument | None
     """The branch that this one follows."""
+    diagnostics: list[DiagnosticDocument]
+    """What is wrong with the change, and with what it leads to, as `check --since` will say it; never an error: a rollback
+    is not held up."""
     notes: list[str]
     """What else to know."""
     next: list[str]

@@ -29,7 +29,11 @@ Examples:
 
 @click.command("check", epilog=EXAMPLES)
 @releases_argument
-@click.option("--since", metavar="REV", help="Also check the change from REV; what goes back is not held up by policy.")
+@click.option(
+    "--since",
+    metavar="REV",
+    help="Also check the change from REV and its outputs; what goes back is not held up by policy.",
+)
 @click.option("--merge", metavar="REV", help="Also compile the merge of HEAD with REV, in memory.")
 @click.option("--fix", is_flag=True, help="First make the edits that are certain; then check what is left.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change, and write nothing.")
@@ -51,6 +55,7 @@ def command(
     from relspec.discovery import not_said
     from relspec.gitops.repository import Repository
     from relspec.gitops.review import Review, check_merge
+    from relspec.gitops.staleness import stale_in_change
     from relspec.positions import locate, sorted_diagnostics
     from relspec.reporters.text import summary
     from relspec.rules.allowances import UNKNOWN_DAY
@@ -69,6 +74,7 @@ def command(
     review = Review(repository, tree, since, head) if since is not None else None
     compiler = review.compiler if review is not None else Compiler(tree)
     places = select(compiler.found, session.words(releases), session.prefix) if releases else None
+    names = [place.id for place in places] if places is not None else None
     reporting = Reporting("check", session, tree, form, report_files(reports, session, compiler.output))
     compiled = (
         review.compiled(places)
@@ -83,7 +89,8 @@ def command(
     known = {(d.code, d.file, d.range) for d in compiled.diagnostics}
     new = not_said(more, compiled.diagnostics)
     found = (d for d in locate(new, compiler.loader.text) if (d.code, d.file, d.range) not in known)
-    diagnostics = sorted_diagnostics((*compiled.diagnostics, *found))
+    stale = stale_in_change(review, compiled, names) if review is not None else ()
+    diagnostics = sorted_diagnostics((*compiled.diagnostics, *found, *stale))
     results = reporting.results(diagnostics, [release.place.id for release in compiled.releases])
     reporting.publish(results)
     if form == "text":
@@ -134,8 +141,25 @@ def _beside_the_releases(compiler: Compiler, repository: Repository, compiled: C
     resolved = [(r.release, r.findings) for r in compiled.releases if r.release is not None]
     yield from unused(resolved, [place.id for place in compiler.found.releases])
     yield from loosened([release for release, _ in resolved])
-    yield from merged_otherwise(compiler.tree, compiler.output, [place.id for place in compiler.found.releases])
+    prefix = repository.prefix if repository.exists else ""
+    ids = [place.id for place in compiler.found.releases]
+    yield from merged_otherwise(
+        compiler.tree, compiler.output, ids, info=_attributes_of_the_clone(repository), prefix=prefix
+    )
     yield from tracked_env_files(_tracked_env_files(compiler, repository))
+
+
+def _attributes_of_the_clone(repository: Repository) -> bytes:
+    """What .git/info/attributes holds; empty where there is none that can be read."""
+    from relspec.tree import MAX_FILE
+
+    if not repository.exists:
+        return b""
+    file = repository.common_dir / "info" / "attributes"
+    try:
+        return file.read_bytes() if file.is_file() and file.stat().st_size <= MAX_FILE else b""
+    except OSError:
+        return b""
 
 
 def _tracked_env_files(compiler: Compiler, repository: Repository) -> Sequence[str]:

@@ -38,7 +38,7 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
     Nothing is committed, written to the repository or sent anywhere.
     """
     from relspec.compiler import Compiler
-    from relspec.gitops.drill import Report
+    from relspec.gitops.drill import Report, of_another_edition
     from relspec.gitops.history import instant
     from relspec.gitops.repository import Repository
     from relspec.gitops.shared_drill import shared_drill
@@ -55,7 +55,8 @@ def command(directory: str, releases: tuple[str, ...], form: str, file: str | No
     date = instant(int(time.time()))
     begin = time.perf_counter()
     drilled = tuple(_shown(shared_drill(history, places, time.perf_counter), len(places)))
-    report = Report(date, repository.commit(history.head), drilled, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    report = Report(date, repository.commit(history.head), drilled, seconds, of_another_edition(history))
     if file is not None:
         path = Path(directory, file)
         path.write_text(_text(report, "markdown" if path.suffix == ".md" else "json"), encoding="utf-8")

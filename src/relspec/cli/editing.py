@@ -80,6 +80,13 @@ class Editing:
         outputs = compare(self.session.root, compiled.files, scope)
         return Changes((*self.differing, *outputs.written), outputs.removed)
 
+    def tree(self, compiled: Compiled, changes: Changes) -> Tree:
+        """The work tree as it would be once specs and outputs are written."""
+        from relspec.gitops.overlay import EditedDirectory
+
+        removed = dict.fromkeys(changes.removed)
+        return EditedDirectory(self.session.root, {**removed, **compiled.files, **self.files})
+
     def write(self, changes: Changes, compiled: Compiled | None) -> None:
         """Writes specs and outputs: all of it is on disk before the first name changes. Raises RelspecError."""
         from relspec.workspace import apply

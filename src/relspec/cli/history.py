@@ -50,7 +50,7 @@ def command(directory: str, release: str, at: str | None, service: str | None, l
     history = History(repository, repository.resolve("HEAD"))
     name, file = _meant(history, session, release)
     if time is not None:
-        answer = live_at(history, name, time, file, service)
+        answer = live_at(history, name, time, file, service, whole=form == "json")
         click.echo(_text(answer.as_json()) if form == "json" else reporter.line(answer))
         if time > datetime.now(UTC).timestamp():
             click.echo("note: this time has not come yet; it is what HEAD declares", err=True)

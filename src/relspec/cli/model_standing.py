@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
 
 import click
 
-from relspec.cli.registry import Running, Work, done, dry_run_option, named, parted, refused, words
+from relspec.cli.registry import Work, done, dry_run_option, named, parted, refused, words
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
 from relspec.reporters.text import printable
-
-MOST_STATES = 20
-"""How many states back a way out of a quarantined version is looked for."""
 
 
 @click.command("deprecate", epilog="Example: relspec model deprecate als@v0.1")
@@ -172,43 +168,16 @@ def _today() -> str:
 
 
 def _say_where_it_runs(work: Work, model: str, version: str, reason: str) -> None:
-    aliases = [name for name, meant in (work.registry.model(model).aliases or {}).items() if meant == version]
-    for alias in aliases:
+    from relspec.gitops.former_versions import still_running
+
+    said = still_running(work.side, work.history, model, version, reason)
+    for name in said.unknown:
+        work.leave_out(name)
+    for alias in said.aliases:
         click.echo(f"note: the alias {alias} means {version}")
-    users = work.running(model, version)
-    if not users:
+    if not said.users:
         click.echo("nothing runs it")
         return
-    click.echo(f"it runs in {named(users)}")
-    lines = [_way_out(work, user, model, version, reason) for user in users if " variant " not in user.label]
-    for line in ("to leave it:", *(f"  {line}" for line in dict.fromkeys(lines))) if lines else ():
+    click.echo(f"it runs in {named(said.users)}")
+    for line in ("to leave it:", *(f"  {line}" for line in said.ways_out)) if said.ways_out else ():
         click.echo(printable(line))
-
-
-def _way_out(work: Work, user: Running, model: str, version: str, reason: str) -> str:
-    """The line to type that takes a service off a version: back to the newest state without it, if there is one."""
-    from relspec.deployments import before, standings
-    from relspec.gitops.former_versions import state_without
-
-    place = work.side.places[user.release]
-    release = work.side.release(user.release)
-    several = release is not None and len(release.services) > 1
-    try:
-        known = (
-            state_without(work.history, place, user.service, model, version, MOST_STATES)
-            if work.history is not None
-            else None
-        )
-    except RelspecError:
-        known = None  # a shallow clone
-    if known is not None:
-        back, state = known
-        words = ["relspec", "rollback", user.release]
-        words += ["--service", user.service] if several else []
-        words += ["--to", state.last.id[:12]] if back > 1 else []
-        return shlex.join([*words, "--reason", reason])
-    if user.label == f"{user.service} candidate":
-        return f"relspec set {user.release} --unset {user.service}.candidate --unset {user.service}.strategy"
-    earlier = before(work.registry, model, version, standings(work.registry, model, ()))
-    other = earlier[0].version if earlier else "VERSION"
-    return f"relspec set {user.release} {user.service}.model={model}@{other}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from relspec.gitops.plan import Plan
     from relspec.promotion import Move, Promotion
     from relspec.resolve import ResolvedRelease
+    from relspec.tree import Tree
     from relspec.workspace import Changes
 
 SCHEMA = "relspec/promote/v1"
@@ -53,7 +54,7 @@ Examples:
     is_flag=True,
     help="As the candidate of TO's held canary or A/B test, at weight 0: nobody gets it yet.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the lines that would change; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the lines that would change, and the plan; write nothing.")
 @format_option
 @click.pass_obj
 def command(
@@ -95,10 +96,10 @@ def command(
             editing.write(changes, compiled)
     except RelspecError as error:
         return refuse(error.findings, compiler, form)
-    if dry_run:
-        return _print(_Outcome(*sides, promotion, notes, editing, compiled, changes, dry_run=True), form)
-    plan, why = _plan(session, end)
-    return _print(_Outcome(*sides, promotion, (*notes, *why), editing, compiled, changes, plan), form)
+    tree = editing.tree(compiled, changes) if dry_run else session.tree()
+    plan, why = _plan(session, end, tree)
+    outcome = _Outcome(*sides, promotion, (*notes, *why), editing, compiled, changes, plan, dry_run=dry_run)
+    return _print(outcome, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,8 @@ def _below(compiler: Compiler, moves: Sequence[Move]) -> Iterator[str]:
             yield f"{move.field} comes from {move.below.file}:{line}; release.yaml now says otherwise, for this release alone"
 
 
-def _plan(session: Session, place: Place) -> tuple[Plan | None, tuple[str, ...]]:
-    """The plan of what the work tree changes in a release, against HEAD; a note where Git can't tell."""
+def _plan(session: Session, place: Place, tree: Tree) -> tuple[Plan | None, tuple[str, ...]]:
+    """The plan of what a work tree, as it is or would be, changes in a release, against HEAD; a note where Git can't tell."""
     from relspec.gitops.plan import plan
     from relspec.gitops.repository import Repository
 
@@ -166,7 +167,7 @@ def _plan(session: Session, place: Place) -> tuple[Plan | None, tuple[str, ...]]
         head = repository.head()
         if head is None:
             return None, ("no plan: nothing is committed yet",)
-        return plan(repository, session.tree(), head, None, [place.id]), ()
+        return plan(repository, tree, head, None, [place.id]), ()
     except RelspecError as error:
         return None, tuple(f"no plan: {finding.message}" for finding in error.findings)
 
@@ -181,13 +182,14 @@ def _print(outcome: _Outcome, form: str) -> int:
         return 0
     if outcome.dry_run:
         show(outcome.editing, outcome.changes)
-        return 0
-    say(outcome.changes)
+    else:
+        say(outcome.changes)
     if outcome.plan is not None:
         from relspec.reporters import plan as reporter
 
         click.echo("\n" + reporter.text(outcome.plan), nl=False)
-    click.echo(f"\nto commit it: {_commit_line(outcome)}")
+    if not outcome.dry_run:
+        click.echo(f"\nto commit it: {_commit_line(outcome)}")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +16,7 @@ from relspec.reporters.text import printable
 if TYPE_CHECKING:
     from relspec.gitops.states import History
     from relspec.registry.records import Registry
-    from relspec.rules.changes import Side
+    from relspec.rules.changes import Running, Side
 
 MOST_NAMED = 20
 """Releases that a sentence names."""
@@ -56,18 +55,6 @@ def parted(model: str, word: str | None, what: str) -> tuple[str, str]:
     return name, found
 
 
-@dataclass(frozen=True)
-class Running:
-    """Something that runs a version, or can be switched to it: `label` is how people call it (`api candidate`)."""
-
-    release: str
-    service: str
-    label: str
-
-    def __str__(self) -> str:
-        return f"{self.release} ({self.label})"
-
-
 class Work:
     """The registry of a work tree, and what its releases run of it."""
 
@@ -103,20 +90,12 @@ class Work:
 
     def running(self, model: str, version: str) -> tuple[Running, ...]:
         """What runs a version or can be switched to it, sorted by release."""
-        from relspec.rules.changes.reach import mentioning
-        from relspec.rules.changes.side import workloads
+        from relspec.rules.changes import running
 
-        found = []
-        for name in sorted(mentioning(self.side, f"{model}@")):
-            release = self.side.release(name)
-            if release is None:
-                self.leave_out(name)
-            for service in release.services.values() if release is not None else ():
-                for label, workload in workloads(service):
-                    used = workload.model
-                    if used is not None and (used.name, used.version) == (model, version):
-                        found.append(Running(name, service.name, label))
-        return tuple(found)
+        found, unknown = running(self.side, model, version)
+        for name in unknown:
+            self.leave_out(name)
+        return found
 
     def leave_out(self, release: str) -> None:
         """Says, once, that a release does not resolve: what it runs is not known."""

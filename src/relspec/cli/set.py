@@ -28,8 +28,10 @@ Comments and layout stay as they are. A release that would not compile is not wr
 PATH starts at the service: api.image, api.env.LOG_LEVEL, api.candidate.model;
 a field of the release itself starts with a dot: .targets. A key that has dots
 goes in brackets, and so does an index: api.files[/etc/app.yaml].from,
-api.command[0]. A value that a base or the environment sets is not changed
-there: release.yaml says otherwise, for this release alone.
+api.command[0]; the index after the last one adds an item. What has a short
+form is written out: api.ports.http.publish=8000. A value that a base or the
+environment sets is not changed there: release.yaml says otherwise, for this
+release alone.
 
 \b
 VALUE is text, taken as it is typed, but for: a number, true, false; null,
@@ -204,7 +206,11 @@ class _Edited:
         held = documents.parse(self.data, self.place.file)
         path = self._path(words, held)
         self._refuse_part_of_list(path, held)
-        attempts = [put(self.data, path, value, file=self.place.file) for value in _readings(raw)]
+        depth, whole = _written_out(path, held)
+        attempts = [
+            put(self.data, path[:depth], _put_into(whole, path[depth:], value), file=self.place.file)
+            for value in _readings(raw)
+        ]
         data = next((attempt for attempt in attempts if self._fits(attempt, path)), attempts[0])
         return replace(self, data=data, paths=(*self.paths, path), notes=(*self.notes, *self._said_below(path, held)))
 
@@ -300,6 +306,38 @@ def field_name(path: Path) -> str:
 
     service = len(path) > 1 and path[0] == "services"
     return dotted(path[1:]) if service else "." + dotted(path)
+
+
+def _written_out(path: Path, held: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Where on a path a short form stands, as the number of steps, and its long form: `http: 8080` is `{port: 8080}`.
+
+    All of the path, and nothing, where it leads through none.
+    """
+    from relspec.layers import deepest, long_form
+
+    depth = deepest(held, path)
+    services = held.get("services")
+    if depth >= len(path) or path[0] != "services" or not isinstance(services, dict) or depth < 3:
+        return len(path), {}
+    service = services[path[1]]
+    written = long_form(service) if isinstance(service, dict) else {}
+    for step in path[2:depth]:
+        written = _inner(written, step)
+    short = isinstance(_at(held, path[:depth]), int) and isinstance(written, dict)
+    return (depth, written) if short else (len(path), {})
+
+
+def _at(held: Any, path: Path) -> Any:
+    for step in path:
+        held = held[step]
+    return held
+
+
+def _put_into(whole: dict[str, Any], path: Path, value: Any) -> Any:
+    """The value itself, or what a short form stands for with the value at a path in it."""
+    for step in reversed(path[1:]):
+        value = {step: value}
+    return {**whole, path[0]: value} if path else value
 
 
 def _steps(words: Words, known: Sequence[Any]) -> Path:

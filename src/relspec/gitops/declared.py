@@ -280,3 +280,11 @@ def _digests(tree: Tree, path: str) -> Any:
 def _canonical(value: Any) -> str:
     """JSON with sorted keys and nothing between them (as RFC 8785 has it, but for how numbers are written)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def candidate_model(declared: Declared, service: str) -> str | None:
+    """The exact version that the candidate of a service runs; None where it has none of its own."""
+    said: Mapping[str, object] = json.loads(declared.services.get(service, "{}"))
+    candidate = said.get("candidate")
+    model = candidate.get("model") if isinstance(candidate, dict) else None
+    return model if isinstance(model, str) else None

@@ -15,12 +15,14 @@ from itertools import islice
 from relspec.compiler import Compiler
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
-from relspec.gitops.declared import RELEASE, Declared, declare
+from relspec.gitops.declared import RELEASE, Declared, candidate_model, declare
 from relspec.gitops.proof import edition
+from relspec.gitops.quarantined import brought_back
 from relspec.gitops.repository import Commit, Repository
 from relspec.gitops.states import History, State, former_place, renamed
 from relspec.loader import Loader
 from relspec.lock import EDITION
+from relspec.registry.records import Registry
 from relspec.resolve import ENVIRONMENTS
 from relspec.targets.helm.values_context import image_parts
 from relspec.workspace import select
@@ -441,6 +443,9 @@ class _Past:
         now, left = told_apart(self.now, then.declared)
         left = f"{left} ({then.last.short})"
         forward = f"forward to {left}: --to {then.last.short}{self._service_too}"
+        held = self._in_quarantine(then.declared)
+        if held is not None:
+            forward = f"no way forward to {left}: {held.where.path[-1]} is in quarantine"
         further = self._below(max(returned.values(), default=index), then)
         raise self._already(self._left(index)[0].first, left, now, [*self._further(further), forward])
 
@@ -467,7 +472,7 @@ class _Past:
             yield f"further back to {_name(point.declared, point.last)}: --to {point.last.short}{self._service_too}"
 
     def _below(self, index: int, left: _Point | None) -> _Point | None:
-        """The newest usable state, from a number on, that is neither what is there nor what was left for it.
+        """The newest usable state, from a number on, that is neither what is there nor what was left for it, nor refused.
 
         What lies above the oldest state that is the same as now has been gone back from: loops are left out.
         """
@@ -475,7 +480,18 @@ class _Past:
         same = [number for number in range(index, len(known)) if not self._is_another(known[number])]
         start = same[-1] + 1 if same else index
         gone = self._said(left.declared) if left is not None else None
-        return next((each for each in known[start:] if self._said(each.declared) != gone and self._usable(each)), None)
+        others = (each for each in known[start:] if self._said(each.declared) != gone)
+        return next(
+            (each for each in others if self._usable(each) and self._in_quarantine(each.declared) is None), None
+        )
+
+    def _in_quarantine(self, then: Declared | None) -> Finding | None:
+        """RS411 where going to a state would bring back a version in quarantine."""
+        if then is None:
+            return None
+        registry = Registry(Loader(self.history.tree(self.history.head), self.history.memory))
+        names = [name for name in then.changed(self.now) if self._scope is None or name in self._scope]
+        return next(brought_back(registry, self.place.id, self.now, then, names), None)
 
     def _warnings(self, returned: Mapping[str, int]) -> Iterator[str]:
         first = self.states[0].first.short
@@ -636,14 +652,6 @@ def _images(declared: Declared) -> list[str]:
     images = (json.loads(service).get("image") for service in declared.services.values())
     found = [image_parts(image) for image in images if isinstance(image, str)]
     return [f"{repository.rpartition('/')[2]} {tag}".strip() for repository, tag, _ in found]
-
-
-def candidate_model(declared: Declared, service: str) -> str | None:
-    """The exact version that the candidate of a service runs; None where it has none of its own."""
-    said: Mapping[str, object] = json.loads(declared.services.get(service, "{}"))
-    candidate = said.get("candidate")
-    model = candidate.get("model") if isinstance(candidate, dict) else None
-    return model if isinstance(model, str) else None
 
 
 def ago(seconds: int) -> str:

@@ -12,17 +12,20 @@ from itertools import islice
 from typing import Any
 
 from relspec.compiler import Compiler
-from relspec.diagnostics import RelspecError
+from relspec.diagnostics import Finding, RelspecError
 from relspec.discovery import Place
-from relspec.gitops.destination import MOST_STATES
+from relspec.gitops.destination import MOST_STATES, Wish, described, destinations
 from relspec.gitops.history import difference_of, running_services, versions
 from relspec.gitops.proof import Case, Proof, edition, prove
+from relspec.gitops.quarantined import brought_back
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit
 from relspec.gitops.restoring import Goal, Restored, restore
 from relspec.gitops.revision import Revision
 from relspec.gitops.states import History, State
+from relspec.gitops.surroundings import toolchain
 from relspec.lock import EDITION
+from relspec.registry.records import Registry
 
 SCHEMA = "relspec/drill/v1"
 READ_AT_ONCE = 200
@@ -42,7 +45,8 @@ class Drilled:
 
     `undone` is the commit whose change went, `restored` the one whose state came back; None where there is nothing to go
     back to. `seconds` is what restoring, compiling and comparing took. `problem` says why it can't go back; with neither
-    a problem nor a proof there is no earlier state, and `nothing` says so. `difference` is what went back, in words.
+    a problem nor a proof there is no earlier state, and `nothing` says so. `further` says why it went further back than the
+    last change. `difference` is what went back, in words.
     """
 
     place: Place
@@ -55,6 +59,7 @@ class Drilled:
     explicit: tuple[str, ...] = ()
     problem: str = ""
     nothing: str = ""
+    further: str = ""
     readiness: Readiness | None = None
     difference: str = ""
 
@@ -91,19 +96,23 @@ class Drilled:
             ],
             "explicit": list(self.explicit),
             "problem": self.problem or None,
-            "note": self.nothing or None,
+            "note": self.nothing or self.further or None,
             "readiness": self.readiness.as_json() if self.readiness is not None else None,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A drill of several releases, by id. `date` is when it was held (ISO 8601), `seconds` all that it took."""
+    """A drill of several releases, by id. `date` is when it was held (ISO 8601), `seconds` all that it took.
+
+    `toolchain` says that HEAD is compiled with another edition, and what follows.
+    """
 
     date: str
     head: Commit
     drilled: tuple[Drilled, ...]
     seconds: float
+    toolchain: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[Drilled, ...]:
@@ -127,6 +136,7 @@ class Report:
             "drill_date": self.date,
             "head": self.head.id,
             "duration_seconds": round(self.seconds, 6),
+            "toolchain": list(self.toolchain),
             "summary": dict(self.counts),
             "releases": [each.as_json(self.date) for each in self.drilled],
         }
@@ -136,7 +146,7 @@ def drill(history: History, places: Sequence[Place], clock: Clock) -> Iterator[D
     """The drill of each release of HEAD, in their order. Raises nothing for what is wrong with one of them."""
     newest = history.chain.newest
     compiler = Compiler(newest, any_edition=True, memory=history.memory)
-    tools = _Tools(history, clock, compiler, edition(newest) != EDITION)
+    tools = _Tools(history, clock, compiler, Registry(compiler.loader), edition(newest) != EDITION)
     for start in range(0, len(places), READ_AT_ONCE):
         some = places[start : start + READ_AT_ONCE]
         _read_ahead(history, some)
@@ -144,7 +154,13 @@ def drill(history: History, places: Sequence[Place], clock: Clock) -> Iterator[D
             try:
                 yield _drilled(tools, place)
             except RelspecError as error:
-                yield Drilled(place, "unknown", problem=_words(error))
+                yield Drilled(place, "unknown", problem=_words(error.findings[0]))
+
+
+def of_another_edition(history: History) -> tuple[str, ...]:
+    """That HEAD is compiled with another edition, and what a drill can then prove; nothing where it is not."""
+    so = "outputs can't be made again, so what was committed comes back"
+    return toolchain("HEAD", history.chain.newest, history.memory, so)
 
 
 def _read_ahead(history: History, places: Sequence[Place]) -> None:
@@ -160,11 +176,12 @@ def _read_ahead(history: History, places: Sequence[Place]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Tools:
-    """What every release of a drill is given. `compiler` is that of HEAD. `foreign`: the outputs are of another edition, which nobody here can make."""
+    """What every release of a drill is given. `compiler` and `registry` are those of HEAD. `foreign`: the outputs are of another edition, which nobody here can make."""
 
     history: History
     clock: Clock
     compiler: Compiler
+    registry: Registry
     foreign: bool
 
 
@@ -172,29 +189,65 @@ def _drilled(tools: _Tools, place: Place) -> Drilled:
     states = islice(tools.history.states(place.id, place.file), MOST_STATES)
     now = next(states)
     before = _version(now)
+    further = ""
     try:
         for then in states:
-            if then.declared is None or then.declared.broken:
+            if then.declared is None or then.declared.broken or then.key == now.key:
+                continue
+            held = _held(tools, place, now, then)
+            if held is not None:
+                if not further and _compiles(tools, then):
+                    if not _went_back(tools, place):
+                        return replace(_going(place, now, then), problem=_words(held))
+                    further = f"{described(then.declared)}, left in {now.first.short}, is in quarantine"
                 continue
             drilled, restored = _attempt(tools, place, now, then)
             if drilled.successful and restored is not None:
-                return replace(drilled, readiness=_readiness(tools, drilled, restored, now, then, states))
-            if _compiles(tools, then):
-                return drilled
+                drilled = replace(drilled, readiness=_readiness(tools, drilled, restored, now, then, states, further))
+            elif not _compiles(tools, then):
+                continue
+            return replace(drilled, further=f"{further}: this goes further back" if further else "")
     except RelspecError as error:
-        return Drilled(place, before, now.first, problem=_words(error))
+        return Drilled(place, before, now.first, problem=_words(error.findings[0]))
+    if further:
+        return Drilled(place, before, nothing=f"{further}: there is no other state to go back to")
     return Drilled(place, before, nothing=f"new in {now.first.short}: there is no earlier state")
+
+
+def _held(tools: _Tools, place: Place, now: State, then: State) -> Finding | None:
+    """Why a rollback to a state would be refused: it would bring back a version in quarantine."""
+    if then.declared is None:
+        return None
+    services = then.declared.changed(now.declared)
+    return next(brought_back(tools.registry, place.id, now.declared, then.declared, services), None)
+
+
+def _went_back(tools: _Tools, place: Place) -> bool:
+    """Whether the last change went back itself, so that undoing it is the way forward to what was left.
+
+    A rollback says so (RS613). Only asked where what was left is in quarantine: nobody means to go there, and a drill of it
+    would fail for ever.
+    """
+    try:
+        destinations(tools.history, (place.file,), Wish())
+    except RelspecError as error:
+        return error.findings[0].code == "RS613"
+    return False
+
+
+def _going(place: Place, now: State, then: State) -> Drilled:
+    """The way from one state to another, before anybody tried it."""
+    return Drilled(place, _version(now), now.first, _version(then), then.last, difference=difference_of(now, then))
 
 
 def _attempt(tools: _Tools, place: Place, now: State, then: State) -> tuple[Drilled, Restored | None]:
     """Going back to a state."""
-    difference = difference_of(now, then)
-    drilled = Drilled(place, _version(now), now.first, _version(then), then.last, difference=difference)
+    drilled = _going(place, now, then)
     begin = tools.clock()
     try:
         restored, proof = _undone(tools, place, then)
     except RelspecError as error:
-        return replace(drilled, seconds=tools.clock() - begin, problem=_words(error)), None
+        return replace(drilled, seconds=tools.clock() - begin, problem=_words(error.findings[0])), None
     done = replace(
         drilled,
         seconds=tools.clock() - begin,
@@ -232,7 +285,13 @@ def _undone(tools: _Tools, place: Place, then: State) -> tuple[Restored, Proof]:
 
 
 def _readiness(
-    tools: _Tools, drilled: Drilled, restored: Restored, now: State, then: State, older: Iterator[State]
+    tools: _Tools,
+    drilled: Drilled,
+    restored: Restored,
+    now: State,
+    then: State,
+    older: Iterator[State],
+    further: str,
 ) -> Readiness | None:
     """How fast the live release would be back; None where that can't be told.
 
@@ -241,7 +300,7 @@ def _readiness(
     """
     history, place = tools.history, drilled.place
     identical = drilled.proof is not None and drilled.proof.kind == "identical"
-    if identical and restored.compiled is not None and now.key not in _keys(islice(older, REVISIONS)):
+    if not further and identical and restored.compiled is not None and now.key not in _keys(islice(older, REVISIONS)):
         live = tools.compiler.release(place)
         last = Revision(now.first.id, history.time(now.first.id), live)
         return readiness((Revision(then.last.id, history.time(then.first.id), restored.compiled), last))
@@ -250,6 +309,9 @@ def _readiness(
     except RelspecError:
         return None
     reached = [index for index, each in enumerate(revisions[:-1]) if each.time <= history.time(then.last.id)]
+    if further and not reached and restored.compiled is not None:
+        oldest = Revision(then.last.id, history.time(then.first.id), restored.compiled)
+        return readiness([oldest, *revisions], 0)
     return readiness(revisions, reached[-1] if reached else -2) if len(revisions) > 1 else None
 
 
@@ -270,6 +332,5 @@ def _version(state: State) -> str:
     return "broken" if declared.broken else versions(tuple(running_services(declared.services)))
 
 
-def _words(error: RelspecError) -> str:
-    finding = error.findings[0]
+def _words(finding: Finding) -> str:
     return f"{finding.code} {finding.message}" + (f"; {finding.hint}" if finding.hint else "")

@@ -3,7 +3,8 @@
 A row is a state of the release (`states`), so it is also there where an alias, a base or the registry moved and nobody
 touched the release's folder. A change of the environment, its templates, charts or the lock is a row of its own kind: it
 may restart the release, but going back doesn't count it. Whether a change was rolled back is decided from states as well:
-a later commit declares again what an earlier one did, whatever its message says.
+a later commit declares again what an earlier one did, whatever its message says. One that deploys again what was taken
+back goes forward: that rolls nothing back (`destination` counts the same way).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from relspec.gitops.declared import RELEASE, Declared
 from relspec.gitops.repository import Commit
 from relspec.gitops.schedule import duration
 from relspec.gitops.states import History, State
-from relspec.gitops.surroundings import Surroundings, difference, surroundings
+from relspec.gitops.surroundings import Surroundings, difference, surroundings, toolchain
 from relspec.loader import Loader
+from relspec.lock import EDITION
 from relspec.registry.records import FOLDER, model_file
 from relspec.spec.registry import Model
 from relspec.spec.release import Release
@@ -85,9 +87,10 @@ class Row:
     None for what is still declared. `services` run from then on; `changed` are those that differ (`*`: what the release
     says of itself). `what` says so in words. `through` are the things outside of the release's folder that made the
     change, where the folder was not touched. `environment` is what the same commit changed of the environment, or, in a
-    row of that kind, all there is. `restores` is the newest earlier commit of an equal state; `undone` the first later
-    one that went back behind this change. `broken` says why a state can't be understood. `or_earlier`: the change itself
-    lies before what was fetched.
+    row of that kind, all there is. `restores` is the newest earlier commit of an equal state, as a rollback names it, and
+    `goes_back` whether that is a way back: what was taken back can also be deployed again. `undone` is the first later
+    commit that went back behind this change. `broken` says why a state can't be understood. `or_earlier`: the change
+    itself lies before what was fetched, so that nobody knows what it was.
     """
 
     kind: RowKind
@@ -102,6 +105,7 @@ class Row:
     environment: tuple[str, ...] = ()
     broken: str = ""
     restores: Commit | None = None
+    goes_back: bool = False
     undone: Undone | None = None
     or_earlier: bool = False
 
@@ -157,6 +161,7 @@ class Row:
             "environment": list(self.environment),
             "broken": self.broken or None,
             "restores": self.restores.id if self.restores is not None else None,
+            "goesBack": self.goes_back,
             "rolledBackBy": None
             if undone is None
             else {"commit": undone.commit.id, "time": instant(undone.time), "seconds": undone.seconds},
@@ -170,7 +175,7 @@ class Row:
 class Record:
     """The rows of a release, newest first, as far as they are known; `incomplete` says why there are no older ones.
 
-    At most `limit` of them are shown.
+    At most `limit` of them are shown. `toolchain` says that HEAD is compiled with another edition, and what follows.
     """
 
     release: str
@@ -179,6 +184,7 @@ class Record:
     rows: tuple[Row, ...]
     incomplete: Finding | None = None
     limit: int | None = None
+    toolchain: tuple[str, ...] = ()
 
     @property
     def shown(self) -> tuple[Row, ...]:
@@ -193,6 +199,7 @@ class Record:
             "service": self.service,
             "head": self.head.id,
             "complete": self.incomplete is None,
+            "toolchain": list(self.toolchain),
             "rollbacks": [each.as_json() for each in self.rollbacks],
             "total": len(self.rows),
             "changes": [row.as_json() for row in self.shown],
@@ -240,7 +247,8 @@ class Answer:
     """What was live at a time: the state that a release was in, None where it was not there.
 
     `since` is the commit that began it and `time` when: None before the first one. `next` is the change that ended it,
-    or, before the first one, the one that brought the release. With a `service` all that is said of it alone.
+    or, before the first one, the one that brought the release. With a `service` all that is said of it alone. `toolchain`
+    says that the repository is, or was, compiled with another edition, and what follows.
     """
 
     release: str
@@ -248,6 +256,7 @@ class Answer:
     row: Row | None
     next: Row | None
     service: str | None = None
+    toolchain: tuple[str, ...] = ()
 
     @property
     def when(self) -> str:
@@ -261,6 +270,7 @@ class Answer:
             "release": self.release,
             "service": self.service,
             "at": instant(self.at),
+            "toolchain": list(self.toolchain),
             "live": self.row is not None and self.row.kind != "removed",
             "change": self.row.as_json() if self.row is not None else None,
             "next": self.next.as_json() if self.next is not None else None,
@@ -347,16 +357,49 @@ def record(history: History, release: str, service: str | None = None, file: str
     rows = [*_state_rows(history, points), *_environment_rows(history, states)]
     rows.sort(key=lambda row: history.chain.distance(row.commit.id) or 0)
     head = history.repository.commit(history.head)
-    return Record(states[0].release, service, head, tuple(_merged(rows)), incomplete)
+    another = _toolchain(history, "HEAD", history.head)
+    return Record(states[0].release, service, head, tuple(_merged(rows)), incomplete, toolchain=another)
 
 
-def live_at(history: History, release: str, at: int, file: str | None = None, service: str | None = None) -> Answer:
+def _toolchain(history: History, name: str, commit: str) -> tuple[str, ...]:
+    """That a commit is compiled with another edition; nothing where it is not."""
+    return toolchain(name, history.tree(commit), history.memory, f"states are what edition {EDITION} reads in them")
+
+
+def live_at(
+    history: History,
+    release: str,
+    at: int,
+    file: str | None = None,
+    service: str | None = None,
+    *,
+    whole: bool = False,
+) -> Answer:
     """What was live at a time (unix seconds), of a release or of one service of it.
 
-    Raises RelspecError as `record` does, RS630 where nobody fetched it.
+    `whole`: with all that the history says of the change that brought it, for which it is read to its beginning; else
+    with what the state says by itself. Raises RelspecError as `record` does, RS630 where nobody fetched it.
     """
     if service is not None:
-        return _service_at(history, release, at, file, service)
+        return _labelled(history, _service_at(history, release, at, file, service))
+    answer = _release_at(history, release, at, file)
+    if whole:
+        rows = {row.commit.id: row for row in record(history, release, None, file).rows}
+        found = (rows.get(row.commit.id, row) if row is not None else None for row in (answer.row, answer.next))
+        answer = replace(answer, row=next(found), next=next(found))
+    return _labelled(history, answer)
+
+
+def _labelled(history: History, answer: Answer) -> Answer:
+    """The answer, with what is to know where HEAD, or what was live, is of another edition."""
+    found = _toolchain(history, "HEAD", history.head)
+    if not found and answer.row is not None:
+        found = _toolchain(history, answer.row.commit.short, answer.row.commit.id)
+    return replace(answer, toolchain=found)
+
+
+def _release_at(history: History, release: str, at: int, file: str | None) -> Answer:
+    """What a release was at a time, from its states alone: as few of them as that takes."""
     later: State | None = None
     states = history.states(release, file)
     for state in states:
@@ -418,7 +461,10 @@ class _Point:
 
 
 def _points(states: Sequence[State], service: str | None) -> list[_Point]:
-    """The states oldest first; with a service only those in which it differs from the one before, once it was there."""
+    """The states oldest first; with a service only those in which it differs from the one before, once it was there.
+
+    Such a one lasts until the service differs again.
+    """
     points: list[_Point] = []
     for state in reversed(states):
         point = _Point.of(state, service)
@@ -426,6 +472,7 @@ def _points(states: Sequence[State], service: str | None) -> list[_Point]:
             if point.broken or (not points and not point.values):
                 continue  # nothing says that the service changed
             if points and points[-1].values == point.values:
+                points[-1] = replace(points[-1], state=replace(points[-1].state, last=state.last))
                 continue
         elif not points and state.declared is None:
             continue
@@ -436,12 +483,13 @@ def _points(states: Sequence[State], service: str | None) -> list[_Point]:
 def _state_rows(history: History, points: Sequence[_Point]) -> Iterator[Row]:
     changed = [_changed(points[index - 1] if index else None, point) for index, point in enumerate(points)]
     undone = _undone(points, changed)
+    backwards = set(_taken([_identity(point) if _is_understood(point) else None for point in points]).values())
     newest: dict[str, int] = {}
     for index, point in enumerate(points):
         before = points[index - 1] if index else None
         first = point.state.first
         identity = _identity(point)
-        back = newest.get(identity) if point.there and not point.broken else None
+        back = newest.get(identity) if _is_understood(point) else None
         newest[identity] = index
         time = history.time(first.id)
         or_earlier = first.id in history.repository.shallow
@@ -455,11 +503,12 @@ def _state_rows(history: History, points: Sequence[_Point]) -> Iterator[Row]:
             time=time,
             until=until,
             services=point.running,
-            changed=changed[index],
-            what=_words(before, point),
+            changed=() if or_earlier else changed[index],
+            what=_oldest_words(point) if or_earlier else _words(before, point),
             through=tuple(_through(history, before, point)),
             broken=_why_broken(point),
-            restores=points[back].state.first if back is not None else None,
+            restores=points[back].state.last if back is not None else None,
+            goes_back=index in backwards,
             undone=None if other is None else _undoing(history, time, points[other].state.first),
             or_earlier=or_earlier,
         )
@@ -509,31 +558,45 @@ def _changed(before: _Point | None, after: _Point) -> tuple[str, ...]:
 # --- what took what back
 
 
+def _is_understood(point: _Point) -> bool:
+    """Whether a state can be gone back to: it is there, and it can be read."""
+    return point.there and not point.broken
+
+
+def _taken(values: Sequence[Any]) -> dict[int, int]:
+    """Of some states, oldest first, those that were gone back from, by number, each with the one that went back.
+
+    Going to what lies below in the pile of states takes off what lies above it; anything else is put on top. So v2, v3, v2
+    went back, and when v3 is deployed once more that is a change like any other, and can be taken back. None is what can't
+    be gone back to.
+    """
+    found: dict[int, int] = {}
+    pile: list[int] = []
+    for index, value in enumerate(values):
+        below = next(
+            (place for place, number in enumerate(pile) if value is not None and values[number] == value), None
+        )
+        if below is None:
+            pile.append(index)
+            continue
+        found.update(dict.fromkeys(pile[below + 1 :], index))
+        del pile[below + 1 :]
+    return found
+
+
 def _undone(points: Sequence[_Point], changed: Sequence[tuple[str, ...]]) -> list[int | None]:
     """For each change the first later one in which all that it changed is again as it was before it, or earlier still.
 
-    Going back by two states undoes both. A removal undoes nothing: it is one.
+    Going back by two states undoes both. A removal undoes nothing: it is one. What went back itself is not undone by going
+    forward again.
     """
-    found: list[int | None] = [None] * len(points)
-    for names in dict.fromkeys(changed):
-        values = [_value(point, names) for point in points]
-        first: dict[Any, int] = {}
-        for index, value in enumerate(values):
-            if value is not None:
-                first.setdefault(value, index)
-        returns = [index for index, value in enumerate(values) if value is not None and first[value] < index]
-        for index, mine in enumerate(changed):
-            if mine == names:
-                found[index] = next(
-                    (at for at in returns if at > index and values[at] != values[index] and first[values[at]] < index),
-                    None,
-                )
-    return found
+    taken = {names: _taken([_value(point, names) for point in points]) for names in dict.fromkeys(changed)}
+    return [taken[names].get(index) for index, names in enumerate(changed)]
 
 
 def _value(point: _Point, names: tuple[str, ...]) -> tuple[str | None, ...] | None:
     """What a state says of some services; None where it can't be gone back to."""
-    if point.broken or not point.there:
+    if not _is_understood(point):
         return None
     return tuple(point.values.get(name) for name in names)
 
@@ -627,6 +690,12 @@ def _words(before: _Point | None, after: _Point) -> str:
         else:
             parts.append(f"{name}: {_step(old[name], new[name], before.values[name], after.values[name])}")
     return "; ".join(parts)
+
+
+def _oldest_words(point: _Point) -> str:
+    """What is known of the oldest state of a shallow clone: what it was, and not what brought it."""
+    running = "; ".join(f"{each.service}: {each.words}" for each in point.running)
+    return f"at the boundary of what was fetched: {running or 'a state that is not understood'}"
 
 
 def difference_of(before: State, after: State) -> str:

@@ -7,15 +7,16 @@ with the objects, under names made from its content.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from relspec.compiler import CompiledRelease
 from relspec.gitops.schedule import Situation
-from relspec.registry.interface import Comparison, compare
+from relspec.registry.interface import Comparison
 from relspec.registry.records import ResolvedModel
 from relspec.resolve import ResolvedRelease, ResolvedService, Secret
+from relspec.rules.changes.interfaces import answered, together
+from relspec.rules.changes.side import Side, workloads
 from relspec.spec.registry import Model
 from relspec.spec.service import FromSecret
 
@@ -26,12 +27,37 @@ class Context:
 
     `dependents`: for each service the ids of the releases whose `uses` names this one. `models`: today's model.yaml by
     model; where one is missing, the one that the newest revision saw counts. `application`: Argo CD's Application that
-    deploys the release; default: the outermost environment's name, as `init` writes it.
+    deploys the release; default: the outermost environment's name, as `init` writes it. `along`: the ids of the other
+    releases that go back in the same commit.
     """
 
     dependents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     models: Mapping[str, Model] = field(default_factory=dict)
     application: str = ""
+    along: tuple[str, ...] = ()
+
+
+def context(
+    side: Side,
+    old: CompiledRelease | None,
+    new: CompiledRelease | None,
+    callers: Callable[[str], tuple[str, ...]],
+    along: tuple[str, ...] = (),
+) -> Context:
+    """Which releases call a release, and what today's registry says of the models that it has before and after.
+
+    `side` is today's tree; `callers` gives the ids of the releases that call one.
+    """
+    if new is None or new.release is None:
+        return Context()
+    releases = [each.release for each in (old, new) if each is not None and each.release is not None]
+    every = [workload for release in releases for each in release.services.values() for _, workload in workloads(each)]
+    names = {workload.model.name for workload in every if workload.model is not None}
+    models = {name: model for name in sorted(names) if (model := side.model(name)) is not None}
+    versions = {(each.name, each.model.name, each.model.version) for each in every if each.model is not None}
+    # Who calls only matters where another version may answer: finding out reads every spec.
+    known = tuple(callers(new.place.id)) if len(versions) > len({one[0] for one in versions}) else ()
+    return Context(dependents=dict.fromkeys(new.release.services, known), models=models, along=along)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +83,14 @@ class Return:
     @property
     def dependents(self) -> tuple[str, ...]:
         """The other releases that call the service."""
-        return tuple(sorted(set(self.later.dependents.get(self.then.name, ())) - {self.release.id}))
+        known = set(self.later.dependents.get(self.then.name, ()))
+        return tuple(sorted(known - {self.release.id, *self.later.along}))
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Those of them that must go back too: the ones for which its interface breaks."""
+        found = self.comparison()
+        return self.dependents if found is not None and found.verdict == "breaking" else ()
 
     def model_file(self, model: ResolvedModel) -> Model:
         """Today's model.yaml: the caller's, else the newest one that the service itself saw."""
@@ -73,7 +106,7 @@ class Return:
         """What the callers see of the interface's way back; None where it is the same version."""
         if not self.other_version or self.now.model is None or self.then.model is None:
             return None
-        return compare(_interface(self.now.model), _interface(self.then.model))
+        return answered(self.now.model, self.then.model)
 
 
 def obstacle(way: Return) -> Situation | None:
@@ -97,10 +130,10 @@ def quarantined(way: Return) -> Situation | None:
 def coordinated(way: Return) -> Situation | None:
     """Going back across a breaking change of the interface takes along the releases that use this one."""
     found = way.comparison()
-    if found is None or found.verdict != "breaking" or not way.dependents:
+    if found is None or not way.needed:
         return None
-    why = f"needs a coordinated change with {', '.join(way.dependents)}: {_versions(way)} breaks the interface"
-    action = shlex.join(["relspec", "rollback", way.release.id, *way.dependents])
+    why = f"needs a coordinated change with {', '.join(way.needed)}: {_versions(way)} breaks the interface"
+    action = together((way.release.id, *(name for name in way.later.along if name != way.release.id), *way.needed))
     return Situation("blocked", f"{why} ({_first(found, 'breaking')})", action=action)
 
 
@@ -114,7 +147,7 @@ def notes(way: Return) -> Iterator[str]:
         elif stage == "deprecated":
             yield f"{name}: {model.name} {model.version} is deprecated, which does not hold up a restoration"
     found = way.comparison()
-    if found is not None and found.verdict == "breaking" and not way.dependents:
+    if found is not None and found.verdict == "breaking" and not way.later.dependents.get(name):
         breach = _first(found, "breaking")
         yield f"{name}: {_versions(way)} breaks the interface ({breach}), and no release says that it uses it (A7)"
     elif found is not None and found.verdict == "unknown" and found.declared:
@@ -149,11 +182,6 @@ def _models(service: ResolvedService) -> Iterator[ResolvedModel]:
     for workload in (service, service.candidate):
         if workload is not None and workload.model is not None:
             yield workload.model
-
-
-def _interface(model: ResolvedModel) -> dict[str, Any] | None:
-    interface = model.record.interface
-    return None if interface is None else interface.model_dump(exclude_none=True)
 
 
 def _versions(way: Return) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from relspec.diagnostics import Finding, RelspecError, Where
-from relspec.tree import EntryKind, Tree, checked
+from relspec.tree import DirectoryTree, EntryKind, Tree, checked
 
 
 class OverlayTree:
@@ -48,3 +49,20 @@ class OverlayTree:
             else:
                 found[name] = kind
         return sorted(found.items())
+
+
+class EditedDirectory(DirectoryTree):
+    """A folder on disk with some files that nobody has written yet: a work tree, to all who ask what a change does."""
+
+    def __init__(self, root: Path, files: Mapping[str, bytes | None]) -> None:
+        super().__init__(root)
+        self._edited = OverlayTree(DirectoryTree(root), files)
+
+    def kind(self, path: str) -> EntryKind:
+        return self._edited.kind(path)
+
+    def read(self, path: str) -> bytes:
+        return self._edited.read(path)
+
+    def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
+        return self._edited.entries(folder)

@@ -18,7 +18,7 @@ from relspec.discovery import Place
 from relspec.gitops.changes import Change, describe, describe_environment, headline
 from relspec.gitops.declared import Declared, declare
 from relspec.gitops.impact import Effect, impact
-from relspec.gitops.obstacles import Context
+from relspec.gitops.obstacles import Context, context
 from relspec.gitops.prediction import Merged, Prediction, in_memory, merged, predict
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit, Repository
@@ -26,12 +26,12 @@ from relspec.gitops.reverts import Revert, Reverts, WholeRevert
 from relspec.gitops.review import Review
 from relspec.gitops.revision import Revision
 from relspec.gitops.states import History
+from relspec.lock import EDITION, LOCK
 from relspec.positions import locate, sorted_diagnostics
 from relspec.reporters import json as diagnostics_json
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease
 from relspec.rules.changes import Loss, keeping
 from relspec.rules.changes.reach import environment_of
-from relspec.rules.changes.side import workloads
 from relspec.tree import Tree
 
 SCHEMA = "relspec/plan/v1"
@@ -394,20 +394,7 @@ class _Planning:
 
     def _context(self, old: CompiledRelease | None, new: CompiledRelease) -> Context:
         """Which releases call this one, and what today's registry says of the models on both sides."""
-        if new.release is None:
-            return Context()
-        releases = [side.release for side in (old, new) if side is not None and side.release is not None]
-        every = [
-            workload for release in releases for each in release.services.values() for _, workload in workloads(each)
-        ]
-        names = {workload.model.name for workload in every if workload.model is not None}
-        models = {name: model for name in sorted(names) if (model := self.review.after.model(name)) is not None}
-        versions = {(each.name, each.model.name, each.model.version) for each in every if each.model is not None}
-        # Who calls only matters where another version may answer: finding out reads every spec.
-        callers = (
-            tuple(self._callers.get(new.place.id, ())) if len(versions) > len({one[0] for one in versions}) else ()
-        )
-        return Context(dependents=dict.fromkeys(new.release.services, callers), models=models)
+        return context(self.review.after, old, new, lambda name: tuple(self._callers.get(name, ())))
 
     @cached_property
     def _callers(self) -> Mapping[str, Sequence[str]]:
@@ -445,8 +432,15 @@ class _Planning:
                     yield EnvironmentPlan(path, changes)
 
     def _toolchain(self) -> Iterator[str]:
-        """What changes in the lock: another compiler, another default Kubernetes."""
+        """What changes in the lock (another compiler, another default Kubernetes), and sides that this compiler did not make."""
         old, new = (_lock(side.compiler) for side in (self.review.before, self.review.after))
+        foreign = sorted({lock.get("edition", EDITION) for lock in (old, new)} - {EDITION})
+        if foreign:
+            editions = " and ".join(str(edition) for edition in foreign)
+            yield (
+                f"{LOCK} says edition {editions}, and this relspec is edition {EDITION}: "
+                f"outputs and ways back are shown as edition {EDITION} makes them"
+            )
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key):
                 yield f"{key} {old.get(key, 'none')} -> {new.get(key, 'none')}"

@@ -94,6 +94,8 @@ class Readiness:
     notes: tuple[str, ...] = ()
     objective: int | None = None
     skipping: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    needed: tuple[str, ...] = ()
+    """The releases that must go back too, because the interface breaks for them."""
 
     @property
     def why(self) -> str:
@@ -186,6 +188,7 @@ class _Undo:
             notes=tuple(dict.fromkeys(self._notes())),
             objective=objective,
             skipping=dict(self._skipping()),
+            needed=tuple(sorted({name for service in self._names for name in self._needed(service)})),
         )
 
     # --- what ran
@@ -305,6 +308,10 @@ class _Undo:
     def _return(self, service: str) -> Return | None:
         then, now = self.then.services.get(service), self.now.services.get(service)
         return None if then is None or now is None else Return(now, then, self.now, self.later)
+
+    def _needed(self, service: str) -> tuple[str, ...]:
+        way = self._return(service)
+        return way.needed if way is not None else ()
 
     def _judged(self, service: str, schedules: Sequence[Schedule]) -> list[Schedule]:
         """The schedules under what blocks the service at any time, and with what its secrets and model assume."""

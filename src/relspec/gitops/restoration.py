@@ -59,7 +59,7 @@ class Restorations:
 
     `head` is a commit, or the commit below a work tree; `tree` are its files, `output` is the folder of its outputs, `dirty`
     says whether the files differ from the commit. `files` are the release.yaml of its releases by id, `changed` the ids of
-    those that the change reaches.
+    those that the change reaches. `history` is that of the base, where somebody has it.
     """
 
     def __init__(
@@ -73,10 +73,11 @@ class Restorations:
         dirty: bool,
         files: Mapping[str, str],
         changed: Collection[str],
+        history: History | None = None,
     ) -> None:
         self.files = files
         self.changed = changed
-        self.history = History(repository, base)
+        self.history = history if history is not None else History(repository, base)
         self.base = repository.commit(base)
         self.before = repository.tree(base)
         self._after = _merge(repository, base, head, tree, output, dirty=dirty)
@@ -242,9 +243,11 @@ class Restorations:
         if finding.code == "RS430":
             dropped = self.goes_back and self._came_since(finding.where.file)
             return replace(finding, severity=Severity.WARNING) if dropped else finding
-        allowed = self._allowed(finding.release, self._services(finding)) if finding.release else None
+        services = self._services(finding) if finding.release else frozenset()
+        allowed = self._allowed(finding.release, services)
         if allowed is None:
-            return finding
+            beyond = self._beyond(finding.release, services) if services else ""
+            return replace(finding, hint="; ".join(filter(None, (finding.hint, beyond))))
         return replace(finding, message=f"{finding.message} ({allowed})", severity=Severity.WARNING)
 
     def _came_since(self, record: str) -> bool:

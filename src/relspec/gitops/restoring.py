@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,8 @@ class Goal:
     head: CommitTree
     before: CommitTree
     services: frozenset[str] | None = None
+    commit: str = ""
+    """What a line to type calls the commit of `before`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ def _moved(goal: Goal, here: Mapping[str, Entry], there: Mapping[str, Entry], bl
         elif any(entry is not None and entry.kind == "other" for entry in (now, then)) or (
             then is not None and then.kind != "file"
         ):
-            raise _refused(f"{former}/{name}")
+            raise _refused(goal, name, then)
         else:
             changes[path] = blob(then.id, f"{former}/{name}") if then is not None else None
     return changes
@@ -199,9 +202,18 @@ def _modes(goal: Goal, files: Files) -> dict[str, str]:
     return found
 
 
-def _refused(path: str) -> RelspecError:
+def _refused(goal: Goal, name: str, then: Entry | None) -> RelspecError:
+    """RS241: what is no plain file is neither written nor removed, and what to type instead."""
+    folder, former = (posixpath.dirname(place.file) for place in (goal.place, goal.then.place))
+    if then is None or then.kind == "file":
+        path = f"{folder}/{name}"
+        hint = f"take it out first, and commit that: git rm {shlex.quote(path)}; then roll back"
+        message = f"{path} is a symbolic link or a submodule, which a rollback does not remove"
+        return RelspecError(Finding("RS241", message, Where(path), hint))
+    path = f"{former}/{name}"
     message = f"{path} was a symbolic link or a submodule, which is never written"
-    return RelspecError(Finding("RS241", message, Where(path), f"put it back by hand: git checkout COMMIT -- {path}"))
+    hint = f"put it back by hand, and commit that: git checkout {goal.commit or 'COMMIT'} -- {shlex.quote(path)}; then roll back"
+    return RelspecError(Finding("RS241", message, Where(path), hint))
 
 
 def _renamed(release: bytes, goal: Goal) -> bytes:

@@ -130,6 +130,12 @@ class Reverts:
         conflicts = self._marked(name)
         if conflicts:
             return Revert("conflicts")
+        found = self._back(name, files, stopped=stopped)
+        # A conflicting merge is no restoration, whoever says that it is one.
+        return Revert("conflicts") if found is not None and self._conflicting(name) else found
+
+    def _back(self, name: str, files: Mapping[str, bytes], *, stopped: bool) -> Revert | None:
+        """What the change takes back in a release in which no conflicts are left."""
         restored = self.review.restorations.of(name)
         commits = [found.commit for found in restored.values() if found.reason == "state" and found.commit is not None]
         if commits and self.review.restorations.whole(name):
@@ -163,12 +169,26 @@ class Reverts:
         wanted = {f"{output}/{name}/{path}": data for path, data in files.items()}
         return "clean but stale" if stopped or compare_tree(self.review.tree, wanted, [f"{output}/{name}"]) else "exact"
 
+    def _conflicting(self, name: str) -> tuple[str, ...]:
+        """The paths of a release, and those beside it that lead to it, at which the merge of the change conflicts."""
+        if not self.conflicts:
+            return ()
+        inside = tuple(f"{folder}/" for folder in self._folders(name))
+        shared = self.review.through.to(name)
+        return tuple(path for path in self.conflicts if path.startswith(inside) or path in shared)
+
+    def _folders(self, name: str) -> list[str]:
+        """The folder of a release's outputs, and that of its sources."""
+        place = self.review.after.places.get(name) or self.review.before.places.get(name)
+        return [
+            f"{self.review.compiler.output}/{name}",
+            *([place.file.rpartition("/")[0]] if place is not None else []),
+        ]
+
     def _marked(self, name: str) -> tuple[str, ...]:
         """The files of a release, sources and outputs, in which a revert left conflicts."""
         place = self.review.after.places.get(name)
-        folders = [f"{self.review.compiler.output}/{name}"]
-        if place is not None:
-            folders.append(place.file.rpartition("/")[0])
+        folders = self._folders(name)
         inside = tuple(f"{folder}/" for folder in folders)
         known = [path for path in self.conflicts if path.startswith(inside)] if self.named else []
         paths = [path for path in self.review.changed if path.startswith(inside)]
@@ -188,8 +208,8 @@ class Reverts:
         if self.named and self.conflicts:
             return WholeRevert("conflicts", self.named, self.conflicts)
         if "conflicts" in kinds:
-            marked = tuple(path for name in releases for path in self._marked(name))
-            return WholeRevert("conflicts", self.named, marked)
+            paths = (path for name in releases for path in (*self._marked(name), *self._conflicting(name)))
+            return WholeRevert("conflicts", self.named, tuple(dict.fromkeys(paths)))
         if self.named and not self._anything:
             return WholeRevert("nothing to undo", self.named)
         if (kinds and len(kinds) == len(releases)) or self._goes_back:

@@ -7,25 +7,23 @@ Nothing is written here: `commit` does that, or nobody.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 from relspec import edits
-from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
-from relspec.diagnostics import Finding, Kind, RelspecError, Severity, Where
+from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
 from relspec.discovery import Place
 from relspec.gitops.changes import Change, describe
 from relspec.gitops.commit import Proposal
 from relspec.gitops.commit_tree import CommitTree
-from relspec.gitops.declared import Declared
-from relspec.gitops.destination import Destination, Wish, candidate_model, destinations
+from relspec.gitops.destination import Destination, Wish, destinations
 from relspec.gitops.journal import identity
 from relspec.gitops.objects import GitFailedError
+from relspec.gitops.obstacles import Context
 from relspec.gitops.overlay import OverlayTree
 from relspec.gitops.prediction import Prediction, predict
 from relspec.gitops.proof import (
@@ -40,16 +38,22 @@ from relspec.gitops.proof import (
     prove,
     worst,
 )
+from relspec.gitops.quarantined import brought_back, versions_of
 from relspec.gitops.readiness import Readiness, readiness
 from relspec.gitops.repository import Commit, Repository
 from relspec.gitops.restoring import Files, Goal, Restored, references, restore
 from relspec.gitops.revision import Revision
 from relspec.gitops.rollback_message import flat, message
+from relspec.gitops.rollback_review import Reviewed
 from relspec.gitops.states import History
 from relspec.gitops.tree_identity import tree_with_files
 from relspec.loader import Loader
 from relspec.registry.records import Registry, model_file, record_file
+from relspec.rules.changes import Loss
+from relspec.rules.changes.interfaces import together
 from relspec.tree import Tree
+
+T = TypeVar("T")
 
 REVISIONS = 8
 """Compiled states up to HEAD that count for how fast the way back is: as many as a Rollout keeps by default."""
@@ -90,6 +94,8 @@ class Step:
     unpredicted: str = ""
     expected: Readiness | None = None
     compose: str | None = None
+    drops: tuple[Loss, ...] = ()
+    """What that plain revert would take out of the registry."""
     also: tuple[Taken, ...] = ()
     """Changes that are no state of the release and go all the same: a comment, a note in its folder."""
 
@@ -123,6 +129,8 @@ class Rollback:
     modes: Mapping[str, str] = field(default_factory=dict)
     edited_records: tuple[str, ...] = ()
     """Registry records that the releases ran with and that hold something else now: they stay."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """What is wrong with the change itself, and with what it leads to: warnings and notes."""
 
     @property
     def proof(self) -> ProofKind:
@@ -148,6 +156,8 @@ class Orders:
     now: int = 0
     accept: bool = False
     """Whether it is to be committed without a proof, too."""
+    moves_head: bool = True
+    """Whether HEAD itself goes back: then it can't be told to go back together with others any more."""
 
 
 def roll_back(repository: Repository, words: Sequence[str], orders: Orders, prefix: str = "") -> Rollback:
@@ -171,6 +181,8 @@ class _Preparation:
         self.orders = orders
         self.head = repository.commit(history.head)
         self.tree = repository.tree_of(self.head.tree)
+        self.unknown: dict[str, None] = {}
+        """What could not be told, as sentences."""
 
     @cached_property
     def output(self) -> str:
@@ -200,7 +212,11 @@ class _Preparation:
             f"{self.repository.prefix}{path}": mode for one in restored.values() for path, mode in one.modes.items()
         }
         tree = tree_with_files(self.repository.store, self.head.tree, top, modes)
-        steps = [self._told(step, files) for step in steps]
+        review = self._review(going, files)
+        after = {step.release: self._after(step, files) for step in steps}
+        steps = [self._told(step, after[step.release], review) for step in steps]
+        diagnostics = self._diagnostics(review, [each for each in after.values() if each is not None])
+        still = tuple(self._still_running(review, quarantined))
         upstream, behind = self._behind()
         rollback = Rollback(
             head=self.head,
@@ -214,7 +230,14 @@ class _Preparation:
             branch=self.repository.branch(),
             upstream=upstream,
             behind=behind,
-            warnings=(*(warning for each in going for warning in each.warnings), *self._no_quarantine(quarantined)),
+            warnings=(
+                *(warning for each in going for warning in each.warnings),
+                *self._no_quarantine(quarantined),
+                *still,
+                *(warning for step in steps for warning in self._alone(step, going)),
+                *self.unknown,
+            ),
+            diagnostics=diagnostics,
             outputs_kept=any(self._keeps(each) for each in going),
             modes=modes,
             edited_records=tuple(sorted({path for each in going for path in self._edited_records(each)})),
@@ -225,7 +248,7 @@ class _Preparation:
 
     def _restored(self, each: Destination) -> Restored:
         before = self.history.tree(each.commit.id)
-        goal = Goal(each.place, each.then, self.tree, before, each.services)
+        goal = Goal(each.place, each.then, self.tree, before, each.services, each.commit.short)
         return restore(goal, self.repository.store.blob, self.history.memory)
 
     def _proof(self, case: Case) -> Proof:
@@ -279,31 +302,24 @@ class _Preparation:
     # --- quarantine
 
     def _refuse_quarantined(self, each: Destination) -> None:
-        """RS411: a version in quarantine comes back only when that is lifted; where it already runs, nothing comes back.
-
-        What counts as coming back is what `check --since` would refuse (`moves_to_quarantined`).
-        """
+        """RS411: a version in quarantine comes back only when that is lifted."""
         registry = Registry(Loader(self.tree, self.history.memory))
-        for service in each.changed:
-            for reference in _more_of(each.now, each.then, service):
-                name, _, version = reference.partition("@")
-                try:
-                    entry = (registry.model(name).quarantine or {}).get(version)
-                except RelspecError:
-                    continue
-                if entry is not None and entry.lifted is None:
-                    raise RelspecError(_in_quarantine(each, service, reference, entry.since, entry.reason))
+        for finding in brought_back(registry, each.release, each.now, each.then, each.changed):
+            raise RelspecError(finding)
 
     def _quarantined(self, going: Sequence[Destination]) -> Iterator[Quarantined]:
         """The versions that are left by all, in order."""
         kept = {
-            reference for each in going for service in each.then.services for reference in _versions(each.then, service)
+            reference
+            for each in going
+            for service in each.then.services
+            for reference in versions_of(each.then, service)
         }
         releases = ", ".join(each.release for each in going)
         left: dict[str, None] = {}
         for each in going:
             if each.now is not None:
-                left |= dict.fromkeys(name for service in each.changed for name in _versions(each.now, service))
+                left |= dict.fromkeys(name for service in each.changed for name in versions_of(each.now, service))
         for reference in left:
             model, _, version = reference.partition("@")
             if reference not in kept:
@@ -330,25 +346,68 @@ class _Preparation:
 
     # --- what there is to say
 
-    def _told(self, step: Step, files: Files) -> Step:
-        each = step.destination
-        before, _ = self.history.compiled(self.head.id, each.release, each.place.file)
+    def _review(self, going: Sequence[Destination], files: Files) -> Reviewed:
+        sources = {path: data for path, data in files.items() if not path.startswith(f"{self.output}/")}
+        places = {each.release: each.place for each in going}
+        return Reviewed(self.history, self.tree, OverlayTree(self.tree, sources), sources, places)
+
+    def _after(self, step: Step, files: Files) -> CompiledRelease | None:
+        """What the release compiles to after it."""
         sources = {path: data for path, data in files.items() if not path.startswith(f"{self.output}/")}
         alone = step.restored.compiled if sources == step.restored.files else None
-        after = alone or compiled(OverlayTree(self.tree, files), each.place, self.history.memory)
+        return alone or compiled(OverlayTree(self.tree, files), step.destination.place, self.history.memory)
+
+    def _diagnostics(self, review: Reviewed, after: Sequence[CompiledRelease]) -> tuple[Diagnostic, ...]:
+        """What is wrong, as far as this clone has what tells: a rollback is not held up by that."""
+        return self._as_far_as_known(lambda: review.diagnostics(after), ())
+
+    def _as_far_as_known(self, ask: Callable[[], T], otherwise: T) -> T:
+        """What there is to say of a rollback, which is not held up where a file of others is not in this clone."""
+        try:
+            return ask()
+        except RelspecError as error:
+            for finding in error.findings:
+                self.unknown[f"what it does to others is not known: {finding.message}"] = None
+            return otherwise
+
+    def _still_running(self, review: Reviewed, quarantined: Sequence[Quarantined]) -> Iterator[str]:
+        """Where the versions that are left run on."""
+        versions = [(each.model, each.version) for each in quarantined]
+        nothing: tuple[str, ...] = ()
+        yield from self._as_far_as_known(lambda: tuple(review.still(versions, flat(self.orders.reason))), nothing)
+
+    def _alone(self, step: Step, going: Sequence[Destination]) -> Iterator[str]:
+        """That others have to go back, too, and what to type for that."""
+        if step.expected is None or not step.expected.needed:
+            return
+        every = together([*(each.release for each in going), *step.expected.needed])
+        now = (
+            f"; this one alone is what is committed here, so now: {step.expected.action}"
+            if self.orders.moves_head
+            else ""
+        )
+        yield f"{step.release} is {step.expected.verdict}: {step.expected.why}; in one commit they go back with: {every}{now}"
+
+    def _told(self, step: Step, after: CompiledRelease | None, review: Reviewed) -> Step:
+        each = step.destination
+        before, _ = self.history.compiled(self.head.id, each.release, each.place.file)
         old = before.release if before is not None else None
         new = after.release if after is not None else None
         prediction, unpredicted = self._prediction(each)
         return replace(
             step,
             changes=describe(old, new),
-            allowed=tuple(_allowed(after)) if after is not None else (),
+            allowed=self._as_far_as_known(lambda: review.allowed(after), ()),
             prediction=prediction,
             unpredicted=unpredicted,
-            expected=self._expected(each),
+            drops=self._drops(review, prediction),
+            expected=self._expected(each, before, review),
             compose=_compose_folder(self.output, each, step.proof),
             also=tuple(self._also(step)),
         )
+
+    def _drops(self, review: Reviewed, prediction: Prediction | None) -> tuple[Loss, ...]:
+        return self._as_far_as_known(lambda: review.dropped_by(prediction), ()) if prediction is not None else ()
 
     def _also(self, step: Step) -> Iterator[Taken]:
         """The commits since whose changes to the release's own files go although they changed no state of it."""
@@ -375,7 +434,7 @@ class _Preparation:
         except (RelspecError, GitFailedError) as error:
             return None, error.findings[0].message if isinstance(error, RelspecError) else str(error)
 
-    def _expected(self, each: Destination) -> Readiness | None:
+    def _expected(self, each: Destination, before: CompiledRelease | None, review: Reviewed) -> Readiness | None:
         """How fast it comes into force: the way from what HEAD runs, which may be nothing, to what ran then."""
         then, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
         if each.now is None:
@@ -383,10 +442,20 @@ class _Preparation:
         revisions = self.history.revisions(each.release, REVISIONS, each.place.file)
         if not revisions or then is None:
             return None
+        if before is not None:
+            # The newest revision may be older than HEAD: another version of a model that no output names is none.
+            revisions = [*revisions[:-1], replace(revisions[-1], compiled=before)]
         same = [index for index, one in enumerate(revisions[:-1]) if one.compiled.files == then.files]
         if not same:
             revisions = [Revision(each.commit.id, self._time(each.commit), then), *revisions]
-        return readiness(revisions, same[-1] if same else 0)
+        target = same[-1] if same else 0
+        revisions[target] = replace(revisions[target], compiled=then)
+        later = self._as_far_as_known(lambda: review.context(then, before), Context())
+        found = readiness(revisions, target, later=later)
+        if not found.needed or not self.orders.moves_head:
+            return found
+        # What is committed has gone back: it would not go back again, and only the others are left to.
+        return replace(found, action=together(found.needed))
 
     def _time(self, commit: Commit) -> int:
         """When a commit came into force; of one beside the first-parent chain, when it was made."""
@@ -428,55 +497,6 @@ class _Preparation:
     def _entry(self, tree: str, path: str) -> tuple[str, str] | None:
         entry = CommitTree(self.repository.store, tree).entry(path)
         return None if entry is None else (entry.mode, entry.id)
-
-
-def _in_quarantine(each: Destination, service: str, reference: str, since: str, reason: str) -> Finding:
-    name, _, version = reference.partition("@")
-    runs = "run" if reference in _versions(each.then, service) else "have a variant with"
-    message = f"{service} of {each.release} would {runs} {name} {version} again, in quarantine since {since}: {reason}"
-    hint = (
-        "name another state: --to REV or --to VERSION; or lift it first: "
-        f'relspec model quarantine {name} {version} --lift "REASON", and commit that'
-    )
-    return Finding("RS411", message, Where(model_file(name), ("quarantine", version)), hint, release=each.release)
-
-
-def _versions(declared: Declared, service: str) -> tuple[str, ...]:
-    """The exact versions that a service of a state runs, its candidate's too."""
-    candidate = candidate_model(declared, service) if service in declared.services else None
-    found = (declared.models.get(service), candidate)
-    return tuple(reference for reference in found if reference is not None)
-
-
-def _more_of(now: Declared | None, then: Declared, service: str) -> Iterator[str]:
-    """The exact versions of which a service gets more by going back: in a candidate's place only one that ran or was
-    tried is no news, and in a variant's only one that it could be switched to."""
-    had: set[str] = set()
-    held = _roles(now, service) if now is not None else ((), (), ())
-    for before, after in zip(held, _roles(then, service), strict=True):
-        had |= {*before}
-        yield from (reference for reference in after if reference not in had)
-
-
-def _roles(declared: Declared, service: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """What a service of a state runs, its candidate, and its variants that are not in use."""
-    stable, candidate = declared.models.get(service), candidate_model(declared, service)
-    levers = declared.levers.get(service)
-    variants: Mapping[str, Any] = json.loads(levers.rest).get("variants") or {} if levers is not None else {}
-    others = [
-        str(patch["model"])
-        for name, patch in variants.items()
-        if levers is not None and name != levers.active and isinstance(patch, dict) and patch.get("model")
-    ]
-    return (stable,) if stable else (), (candidate,) if candidate else (), tuple(others)
-
-
-def _allowed(after: CompiledRelease) -> Iterator[Finding]:
-    """Errors of policy and safety: a restoration is never held up by them."""
-    for finding in after.findings:
-        rule = CATALOGUE[finding.code]
-        if rule.kind is not Kind.STRUCTURE and (finding.severity or rule.severity) is Severity.ERROR:
-            yield finding
 
 
 def committed_bytes_would_do(proof: Proof, then: Place, now: Place) -> bool:

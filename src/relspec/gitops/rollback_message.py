@@ -24,10 +24,7 @@ def message(rollback: Rollback, reason: str, whole: Commit | None) -> str:
     steps = rollback.steps
     if not steps:
         return ""
-    first = steps[0].destination
-    where = steps[0].release if len(steps) == 1 else f"{steps[0].release} and {len(steps) - 1} more"
-    service = f" ({', '.join(sorted(first.services))} alone)" if first.services is not None and len(steps) == 1 else ""
-    lines = [f"Roll back {where}{service} to {first.commit.short} ({described(first.then)})", ""]
+    lines = [_subject(steps), ""]
     if whole is not None:
         lines += [f"This reverts commit {whole.id}.", ""]
     told = [f"- {step.release}: {words}" for step in steps for words in _reminders(step)]
@@ -40,6 +37,25 @@ def message(rollback: Rollback, reason: str, whole: Commit | None) -> str:
     lines += [f"Relspec-Proof: {rollback.proof}"]
     lines += [f"Relspec-Reason: {flat(reason)}"] if flat(reason) else []
     return "\n".join(flat(line) for line in lines) + "\n"
+
+
+def _subject(steps: Sequence[Step]) -> str:
+    """What goes back to what; of several releases only what is true of all, for the trailers name each."""
+    first = steps[0].destination
+    if len(steps) == 1:
+        service = f" ({', '.join(sorted(first.services))} alone)" if first.services is not None else ""
+        return f"Roll back {first.release}{service} to {first.commit.short} ({described(first.then)})"
+    where = f"{first.release} and {len(steps) - 1} more"
+    commits = {step.destination.commit.short for step in steps}
+    states = {described(step.destination.then) for step in steps}
+    if len(commits) == 1:
+        return f"Roll back {where} to {first.commit.short}" + (
+            f" ({described(first.then)})" if len(states) == 1 else ""
+        )
+    if len(steps) == 2:
+        each = (f"{step.release} to {step.destination.commit.short}" for step in steps)
+        return f"Roll back {' and '.join(each)}"
+    return f"Roll back {where} to earlier states"
 
 
 def _reminders(step: Step) -> Iterator[str]:

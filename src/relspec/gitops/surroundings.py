@@ -15,7 +15,7 @@ from relspec.diagnostics import RelspecError, Where
 from relspec.gitops.changes import describe_environment, headline
 from relspec.gitops.recording import RecordingTree
 from relspec.loader import Loader, Memory
-from relspec.lock import LOCK
+from relspec.lock import EDITION, LOCK
 from relspec.lock import read as read_lock
 from relspec.resolve import ResolvedEnvironment, Resolver
 from relspec.tree import Tree, relative
@@ -85,7 +85,30 @@ def difference(old: Surroundings, new: Surroundings, changed: Collection[str]) -
     files = old.files | new.files
     found += (path for path in sorted(changed) if any(path == file or path.startswith(f"{file}/") for file in files))
     if old.lock != new.lock:
-        facts = sorted({*(old.lock or {}), *(new.lock or {})})
-        before, after = old.lock or {}, new.lock or {}
-        found.append(f"{LOCK}: {', '.join(fact for fact in facts if before.get(fact) != after.get(fact))}")
+        found.append(f"toolchain: {', '.join(_facts(old.lock, new.lock))}")
     return tuple(found)
+
+
+def _facts(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Iterator[str]:
+    """The facts of the lock that differ: `edition 1 -> 2`, and of a digest the name alone."""
+    if old is None or new is None:
+        yield f"{LOCK} is gone" if new is None else f"{LOCK} is new"
+        return
+    for name in sorted(old):
+        if old[name] != new[name]:
+            is_digest = str(new[name]).startswith("sha256:")
+            yield name if is_digest else f"{name} {old[name]} -> {new[name]}"
+
+
+def toolchain(name: str, tree: Tree, memory: Memory, so: str) -> tuple[str, ...]:
+    """That a tree is compiled with another edition than this compiler's, and what follows (`so`); nothing where it is not.
+
+    `name` is what a person calls the tree.
+    """
+    try:
+        lock = read_lock(Loader(tree, memory))
+    except RelspecError:
+        return ()
+    if lock is None or lock.edition == EDITION:
+        return ()
+    return (f"{name} is compiled with edition {lock.edition}, and this relspec is edition {EDITION}: {so}",)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def text(report: Report) -> str:
     """One line a release, what is wrong below it, and the counts."""
-    lines = [f"drill of {report.date} at {report.head.short}", ""]
+    lines = [f"drill of {report.date} at {report.head.short}"]
+    lines += [*(f"toolchain: {printable(line)}" for line in report.toolchain), ""]
     for each in report.drilled:
         lines.append(f"{_verdict(each):8}  {printable(each.place.id)}  {printable(_step(each))}")
         lines += (f"          {printable(note)}" for note in _notes(each))
@@ -48,7 +49,8 @@ def markdown(report: Report) -> str:
     head = (
         f"# Rollback drill\n\n{md.cell(summary(report))}. Held {report.date} at {md.code(report.head.short)}, offline: "
     )
-    return f"{head}no health check was made.\n\n{md.table(header, rows)}"
+    toolchain = "".join(f"Toolchain: {md.cell(line)}.\n\n" for line in report.toolchain)
+    return f"{head}no health check was made.\n\n{toolchain}{md.table(header, rows)}"
 
 
 def _verdict(each: Drilled) -> str:
@@ -68,6 +70,7 @@ def _notes(each: Drilled, *, brief: bool = False) -> list[str]:
     """What to know of a release; `brief` without what a table says in another column."""
     notes = [each.problem] if each.problem else []
     notes += [each.nothing] if brief and each.nothing else []
+    notes += [each.further] if each.further else []
     if each.proof is not None:
         notes += [f"{one.path} differs: {', '.join(one.owners)}" for one in each.proof.differences if one.owners]
     notes += each.explicit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
@@ -22,16 +23,22 @@ REPORTS: Mapping[str, Callable[[Results], str]] = {
 ENDINGS: Mapping[str, str] = {".sarif": "sarif", ".json": "json", ".xml": "junit", ".md": "markdown", ".txt": "text"}
 
 
+WORD = re.compile("[A-Za-z0-9_-]+")
+"""What is taken for a format before a colon, known or not."""
+
+
 def named(word: str) -> tuple[str, str]:
     """The format and the path that `FORMAT:FILE` or `FILE` mean; the ending tells the format of the latter.
 
-    Raises ValueError where neither says one.
+    Raises ValueError where neither says one, and for a format that there is not.
     """
     form, colon, path = word.partition(":")
     if colon and form in REPORTS and path:
         return form, path
     ending = PurePath(word).suffix.lower()
-    if ending not in ENDINGS:
+    is_prefixed = bool(colon) and form not in REPORTS and WORD.fullmatch(form) is not None
+    if is_prefixed or ending not in ENDINGS:
+        problem = f"asks for the format {form!r}, which there is not" if is_prefixed else "doesn't say a format"
         endings, formats = ", ".join(ENDINGS), ", ".join(REPORTS)
-        raise ValueError(f"{word!r} doesn't say a format: end it in one of {endings}, or write FORMAT:FILE ({formats})")
+        raise ValueError(f"{word!r} {problem}: end it in one of {endings}, or write FORMAT:FILE ({formats})")
     return ENDINGS[ending], word

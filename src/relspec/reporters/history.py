@@ -18,15 +18,16 @@ def text(record: Record) -> str:
     """Every row as a paragraph."""
     of = f"{record.release}, service {record.service}" if record.service else record.release
     few = f"{len(record.shown)} of " if len(record.shown) < len(record.rows) else ""
-    lines = [f"{printable(of)}: {few}{counted(len(record.rows), 'change')}, newest first", ""]
+    lines = [f"{printable(of)}: {few}{counted(len(record.rows), 'change')}, newest first"]
+    lines += [*(f"toolchain: {printable(line)}" for line in record.toolchain), ""]
     for row in record.shown:
         lines += [*_paragraph(row, record.release), ""]
     return "\n".join(lines)
 
 
 def _around(row: Row) -> str:
-    """What changed around the release, which says once that it is the environment."""
-    return row.what if row.what.startswith("environment ") else f"environment: {row.what}"
+    """What changed around the release, which says once that it is the environment, or the toolchain."""
+    return row.what if row.what.startswith(("environment ", "toolchain: ")) else f"environment: {row.what}"
 
 
 def _paragraph(row: Row, release: str) -> Iterator[str]:
@@ -47,7 +48,7 @@ def _paragraph(row: Row, release: str) -> Iterator[str]:
     if row.environment:
         yield f"    with the environment in the same commit: {printable('; '.join(row.environment))}"
     if row.restores is not None:
-        yield f"    goes back to {row.restores.short}"
+        yield f"    goes {'back' if row.goes_back else 'forward again'} to {row.restores.short}"
     yield f"    {_fate(row)}"
 
 
@@ -61,7 +62,11 @@ def _fate(row: Row) -> str:
 
 
 def line(answer: Answer) -> str:
-    """What was live, in one line."""
+    """What was live, in one line; one more where another edition's compiler would say it."""
+    return "\n".join((_live(answer), *(f"toolchain: {printable(line)}" for line in answer.toolchain)))
+
+
+def _live(answer: Answer) -> str:
     service = f", service {printable(answer.service)}" if answer.service else ""
     of = f"{answer.when}  {printable(answer.release)}{service}"
     row = answer.row
@@ -89,6 +94,7 @@ def markdown(record: Record) -> str:
     else:
         some = " in the changes shown" if len(record.shown) < len(record.rows) else ""
         parts.append(f"Nothing was rolled back{some}.\n")
+    parts += [f"\nToolchain: {md.cell(line)}.\n" for line in record.toolchain]
     header = ("Time", "Commit", "Author", "Version", "Strategy", "Change", "Reason", "Lived", "Rolled back by")
     parts.append("\n## Every change of what ran\n\n")
     parts.append(md.table(header, [_row(row) for row in record.shown]))

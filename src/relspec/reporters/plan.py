@@ -121,6 +121,8 @@ def _readiness_lines(found: Readiness) -> Iterator[str]:
     yield f"way back: {found.words()}"
     for phase in found.phases[:-1]:
         yield f"  until {phase.until or ''}: {phase.verdict}: {phase.why}"
+        if phase.action and phase.action != found.action:  # that of the last phase is told for itself
+            yield f"    to type: {phase.action}"
     if len(found.phases) > 1:
         yield f"  after that: {found.phases[-1].verdict}: {found.phases[-1].why}"
     if found.action and found.action not in found.words():
@@ -150,7 +152,8 @@ def _totals(plan: Plan) -> Iterator[str]:
     if plan.revert is not None:
         yield f"revert: {_revert(plan.revert)}{_where(plan.revert.conflicts)}"
     if plan.undo is not None:
-        yield f"undo: {plan.undo.kind}: {UNDO[plan.undo.kind]}{_where(plan.undo.stale)}"
+        but = ", but for what it drops" if plan.drops and plan.undo.kind == "exact" else ""
+        yield f"undo: {plan.undo.kind}: {UNDO[plan.undo.kind]}{but}{_where(plan.undo.stale)}"
     if plan.drops:
         yield f"a plain git revert of it would drop {_some([loss.words for loss in plan.drops])}; relspec rollback does not"
     missed = [

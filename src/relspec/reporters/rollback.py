@@ -8,17 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from relspec.diagnostics import Diagnostic, Severity
 from relspec.gitops.destination import Destination, ago, told_apart
 from relspec.gitops.proof import Cause, Owner
 from relspec.gitops.repository import Commit
 from relspec.gitops.rollback import Rollback, Step
 from relspec.gitops.rollback_message import counted_outputs
-from relspec.reporters.text import counted, printable
+from relspec.reporters import json as diagnostics_json
+from relspec.reporters.text import counted, headline, printable
 
 SCHEMA = "relspec/rollback/v1"
 
 ELSEWHERE: tuple[Owner, ...] = ("environment", "templates", "registry", "lock", "bases")
 """Owners of differences that somebody may have to take back beside the release."""
+
+MOST_LOSSES = 5
+"""Entries of the registry that one line names."""
 
 
 def text(rollback: Rollback, now: int) -> str:
@@ -27,6 +32,7 @@ def text(rollback: Rollback, now: int) -> str:
     lines += [line for step in rollback.steps for line in _of(step, rollback, now)]
     lines += [f"{each.release} is already what it was in {each.commit.short}" for each in rollback.there]
     lines += [f"quarantine: {each.model} {each.version}: {each.reason}" for each in rollback.quarantined]
+    lines += [line for each in rollback.diagnostics if each.severity is Severity.WARNING for line in _finding(each)]
     lines += [f"warning: {line}" for line in warnings(rollback)]
     return "".join(f"{printable(line)}\n" for line in lines)
 
@@ -65,11 +71,13 @@ def following(rollback: Rollback, *, branch: str | None, prefix: str = "") -> tu
         lines = [f"git push -u origin {shlex.quote(rollback.branch.removeprefix('refs/heads/'))}"]
     else:
         lines = ["git push"]
+    # Who has to go back too goes back before anything is pushed.
+    lines[:0] = [step.expected.action for step in rollback.steps if step.expected is not None and step.expected.needed]
     for step in rollback.steps:
         if step.compose is not None and rollback.outputs_kept:
             folder = posixpath.relpath(step.compose, prefix or ".")
             lines.append(f"cd {shlex.quote(folder)} && docker compose up -d --wait --remove-orphans")
-        if step.expected is not None and step.expected.action:
+        if step.expected is not None and step.expected.action and not step.expected.needed:
             lines.append(step.expected.action)
     return tuple(dict.fromkeys(lines))
 
@@ -178,12 +186,25 @@ def _allowed(step: Step) -> Iterator[str]:
 
 def _revert(step: Step) -> Iterator[str]:
     if step.prediction is not None:
-        yield f"a plain git revert {step.prediction.commit[:9]} would be: {step.prediction.kind}"
+        yield f"a plain git revert {step.prediction.commit[:9]} would be: {step.prediction.kind}{_dropped(step)}"
         for finding in step.prediction.findings():
             if finding.code == "RS610":
                 yield f"  warning {finding.code}: {finding.message}"
     elif step.unpredicted:
         yield f"a plain git revert is not predicted: {step.unpredicted}"
+
+
+def _dropped(step: Step) -> str:
+    """What a plain revert would take out of the registry."""
+    names = [loss.words for loss in step.drops]
+    more = f" and {len(names) - MOST_LOSSES} more" if len(names) > MOST_LOSSES else ""
+    return f", but would drop {', '.join(names[:MOST_LOSSES])}{more}; this does not" if names else ""
+
+
+def _finding(diagnostic: Diagnostic) -> Iterator[str]:
+    yield headline(diagnostic)
+    if diagnostic.hint:
+        yield f"  help: {diagnostic.hint}"
 
 
 # --- JSON
@@ -215,6 +236,7 @@ def as_json(
         "message": rollback.message,
         "branch": rollback.branch,
         "upstream": {"ref": rollback.upstream, "behind": rollback.behind} if rollback.upstream else None,
+        "diagnostics": diagnostics_json.document(rollback.diagnostics, len(steps))["diagnostics"],
         "notes": list(notes),
         "next": list(following),
     }
@@ -254,5 +276,6 @@ def _release(step: Step) -> Mapping[str, Any]:
         "records": list(step.restored.records),
         "allowed": [{"code": one.code, "message": one.message} for one in step.allowed],
         "revert": step.prediction.as_json() if step.prediction is not None else None,
+        "drops": [loss.as_json() for loss in step.drops],
         "readiness": step.expected.as_json() if step.expected is not None else None,
     }

@@ -1,11 +1,12 @@
 """Git attributes that merge outputs by another rule than text: a revert would keep the bad output, silently.
 
 Tried with real git: `merge=ours` and any other driver of a team's own end with exit code 0 and the old image in
-rendered/ although the spec went back; `merge=union` keeps both sides' lines. `-merge`, `merge=binary` and the macro
-`binary` end in a conflict that everybody sees, and `merge` and `merge=text` are the rule that holds anyway.
+rendered/ although the spec went back; `merge=union` keeps both sides' lines. A driver of the configuration that is called
+`text` or `binary` takes the place of Git's own, so that `merge=text` and `merge=binary` are no safer. `-merge` and the
+macro `binary` always end in a conflict that everybody sees, and `merge` is the rule that holds anyway.
 
-Source of how a file is read: gitattributes(5), attr.c and wildmatch.c of git 2.39. What lies outside the tree
-(`.git/info/attributes`, core.attributesFile) is not seen.
+Source of how a file is read: gitattributes(5), attr.c, ll-merge.c and wildmatch.c of git 2.39. What holds for all
+repositories of a person (core.attributesFile) is not seen.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from relspec.diagnostics import Finding, Range, RelspecError, Where
 from relspec.tree import Tree
 
 FILE = ".gitattributes"
+INFO = ".git/info/attributes"
+"""Where a clone keeps attributes of its own; they are stronger than all in the tree."""
 ATTRIBUTE = "merge"
-HARMLESS = ("text", "binary", True, False, None)
-"""Values that merge text as text, or end in a conflict."""
+INSTEAD = {"text": "merge", "binary": "-merge"}
+"""What says the same as Git's own drivers, and can't mean another one."""
 
 Value = str | bool | None
 """What a line makes of an attribute: its value, set, unset, or as if no line had named it."""
@@ -63,19 +66,22 @@ class Rule:
     where: Where
 
 
-def merged_otherwise(tree: Tree, output: str, releases: Iterable[str]) -> Iterator[Finding]:
-    """RS603 at each line of a .gitattributes file that gives outputs a harmful `merge`.
+def merged_otherwise(
+    tree: Tree, output: str, releases: Iterable[str], *, info: bytes = b"", prefix: str = ""
+) -> Iterator[Finding]:
+    """RS603 at each line of a .gitattributes file that gives outputs a `merge` with a value.
 
-    `output` is the folder of the outputs, `releases` the ids of those that have, or will have, some.
+    `output` is the folder of the outputs, `releases` the ids of those that have, or will have, some. `info` is what
+    .git/info/attributes holds, whose patterns start at Git's top folder; `prefix` is where the tree lies below that.
     """
-    read = _Reader(tree)
+    read = _Reader(tree, info, prefix)
     said: set[Where] = set()
     for release in sorted(releases):
         for target in OUTPUTS:
             folder = f"{output}/{release}/{target}"
-            for path in _outputs(tree, folder, target) if read.rules(folder) else ():
+            for path in _outputs(tree, folder, target) if read.has_rules(folder) else ():
                 rule, value = read.merge(path)
-                if rule is not None and value not in HARMLESS and rule.where not in said:
+                if rule is not None and isinstance(value, str) and rule.where not in said:
                     said.add(rule.where)
                     yield _finding(rule, value, path, output)
 
@@ -86,11 +92,14 @@ def merge_attribute(tree: Tree, path: str) -> Value:
 
 
 class _Reader:
-    """The .gitattributes files of a tree, each read once."""
+    """The .gitattributes files of a tree, each read once, and the attributes of the clone."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, info: bytes = b"", prefix: str = "") -> None:
         self._tree = tree
-        self._macros, top = _read(tree, "", {})
+        self._prefix = prefix
+        own, _ = _parsed(info, "", INFO, {"binary": BINARY})
+        macros, top = _read(tree, "", own)
+        self._macros, self._info = _parsed(info, "", INFO, macros)
         self._own = {"": top}
         self._chains: dict[str, tuple[Rule, ...]] = {}
 
@@ -103,6 +112,10 @@ class _Reader:
             self._chains[folder] = (*above, *self._own[folder])
         return self._chains[folder]
 
+    def has_rules(self, folder: str) -> bool:
+        """Whether any rule can count in a folder."""
+        return bool(self._info or self.rules(folder))
+
     def merge(self, path: str) -> tuple[Rule | None, Value]:
         """The rule that decides how a file is merged, and what it says; as attr.c goes.
 
@@ -110,8 +123,9 @@ class _Reader:
         counts where it is set and no later line has spoken about it.
         """
         known: dict[str, Value] = {}
-        for rule in reversed(self.rules(path.rpartition("/")[0])):
-            if _matches(rule, path):
+        inside = ((rule, path) for rule in reversed(self.rules(path.rpartition("/")[0])))
+        for rule, seen in (*((rule, self._prefix + path) for rule in reversed(self._info)), *inside):
+            if _matches(rule, seen):
                 _fill(known, rule.states, self._macros)
                 if ATTRIBUTE in known:
                     return rule, known[ATTRIBUTE]
@@ -120,7 +134,13 @@ class _Reader:
 
 def _finding(rule: Rule, value: Value, path: str, output: str) -> Finding:
     message = f"merge={value} covers {path}: a revert can keep the bad output, and Git says nothing"
-    hint = "take merge out of this line" if rule.folder else f"add as the last line: /{output}/** !merge"
+    if value in INSTEAD:
+        message = f"merge={value} covers {path}: where a driver is called so, a revert keeps the bad output in silence"
+        hint = f"write {INSTEAD[str(value)]} in its place, which no driver can redefine"
+    elif rule.folder or rule.where.file == INFO:
+        hint = "take merge out of this line"
+    else:
+        hint = f"add as the last line: /{output}/** !merge"
     return Finding("RS603", message, rule.where, hint)
 
 
@@ -136,13 +156,18 @@ def _read(tree: Tree, folder: str, known: Macros) -> tuple[Macros, tuple[Rule, .
     Macros are defined at the top alone; `binary` is Git's own.
     """
     path = f"{folder}/{FILE}" if folder else FILE
-    macros = dict(known) or {"binary": BINARY}
     try:
-        text = tree.read(path).decode("utf-8-sig", "replace") if tree.kind(path) == "file" else ""
+        data = tree.read(path) if tree.kind(path) == "file" else b""
     except RelspecError:
-        return macros, ()
+        data = b""
+    return _parsed(data, folder, path, known)
+
+
+def _parsed(data: bytes, folder: str, path: str, known: Macros) -> tuple[Macros, tuple[Rule, ...]]:
+    """The same of a file's bytes."""
+    macros = dict(known)
     rules: list[Rule] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(data.decode("utf-8-sig", "replace").split("\n"), start=1):
         first, *words = TOKEN.findall(line.strip(BLANKS)) or [""]
         states = tuple(_state(word) for word in words)
         if first.startswith(MACRO) and not folder:

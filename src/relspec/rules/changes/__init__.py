@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from relspec.diagnostics import Finding
 from relspec.rules.changes.commits import mixed_commits
-from relspec.rules.changes.interfaces import breaking_interfaces
+from relspec.rules.changes.interfaces import breaking_interfaces, callers
 from relspec.rules.changes.quarantine import Move, graded, moves_to_quarantined
 from relspec.rules.changes.reach import reached
 from relspec.rules.changes.records import Loss, edited_records, keeping, lost_by_restoring, removed_quarantines
+from relspec.rules.changes.running import Running, aliases, running
 from relspec.rules.changes.side import Side
 from relspec.rules.changes.transitions import blue_green_gate, candidate_removal, first_weight, number_to_range
 from relspec.rules.changes.versions import alias_moves, archived_in_window, environments_within_window, too_few_versions
@@ -21,11 +22,14 @@ from relspec.rules.changes.versions import alias_moves, archived_in_window, envi
 __all__ = [
     "Loss",
     "Move",
+    "Running",
     "Side",
     "alias_moves",
+    "aliases",
     "archived_in_window",
     "blue_green_gate",
     "breaking_interfaces",
+    "callers",
     "candidate_removal",
     "check_change",
     "edited_records",
@@ -39,6 +43,7 @@ __all__ = [
     "number_to_range",
     "reached",
     "removed_quarantines",
+    "running",
     "too_few_versions",
 ]
 

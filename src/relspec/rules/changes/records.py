@@ -17,6 +17,7 @@ from relspec.registry.records import FOLDER, model_file, record_file
 from relspec.rules.changes.reach import MODEL_FILE, changed_models
 from relspec.rules.changes.side import Side
 from relspec.spec.registry import Model
+from relspec.tree import NOT_OURS
 
 MOST_FIELDS = 3
 """Edited fields that a message names."""
@@ -63,6 +64,8 @@ def edited_records(
     for model, version in _records(base, changed):
         path = record_file(model, version)
         name = f"{model} {version}"
+        if head.tree.kind(path) in NOT_OURS:
+            continue  # RS241 says so
         if head.tree.kind(path) != "file":
             message = f"the record of version {version} of {model} was removed{_by_the_revert(reverts)}"
             hint = f"{_put_back(path, revision)}; archive the version in {model_file(model)} instead"
