@@ -12,6 +12,7 @@ from company import (
     IMAGE,
     SERVICE,
     Content,
+    Repository,
     environment,
     kubernetes,
     release,
@@ -249,3 +250,22 @@ def test_compile_does_not_ask_for_the_day(tmp_path: Path) -> None:
     repository(tmp_path, files({**ENTRY, "until": "2020-01-01"}))
     assert run(tmp_path, "compile").code == 0
     assert written(lock_text()) == (tmp_path / "relspec.lock").read_bytes()
+
+
+def test_compile_goes_by_the_day_of_the_commit_as_check_does(tmp_path: Path) -> None:
+    checked(tmp_path, files(ENTRY), "2026-12-31T00:00:00Z")
+    assert "(allowed until 2026-12-31" in run(tmp_path, "compile").err
+    repository_of = Repository(tmp_path)
+    repository_of.git("add", "-A")
+    repository_of.commit(date="2027-01-01T00:00:00Z")
+    said = run(tmp_path, "compile").err
+    assert "(allowed until" not in said
+    assert "warning RS421" in said
+    assert "it was allowed until 2026-12-31" in said
+    before = run(tmp_path, "compile", "--at", "HEAD~1", "--out", str(tmp_path.with_name("out"))).err
+    assert "(allowed until 2026-12-31" in before
+
+
+def test_what_can_t_be_allowed_has_one_answer(tmp_path: Path) -> None:
+    found = checked(tmp_path, files({**ENTRY, "code": "RS202"}, require=False))
+    assert codes(found) == [("RS122", "error")]

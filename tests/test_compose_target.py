@@ -18,6 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from company import compiled, with_service
+from company import compose as compose_environment
 from judges import compose_config, compose_hash
 from relspec.diagnostics import RelspecError
 from relspec.emit import emit, emit_documents
@@ -32,9 +34,9 @@ from relspec.targets.compose.files import unmountable
 from relspec.targets.compose.interpolation import default_fits, literal, secret_variable, value
 from relspec.targets.compose.probe import http_probe, tcp_probe
 from relspec.targets.compose.storage import memory
-from relspec.targets.compose.target import compose
+from relspec.targets.compose.target import TEMPLATE, compose
 from relspec.targets.draft import Draft
-from relspec.targets.merge_patch import apply_merge_patch, patched
+from relspec.targets.merge_patch import apply_merge_patch, overlaid, patched
 from relspec.tree import MemoryTree
 
 HTTP_8080 = http_probe(8080, "/healthz", 3)
@@ -751,13 +753,21 @@ def test_merge_patches_as_rfc_7396_has_them(target: Any, patch: Any, result: Any
 
 def test_a_patch_says_what_it_wrote() -> None:
     target = {"spec": {"containers": [{"name": "a", "env": {"X": "1"}}, {"name": "b"}]}}
-    result, leaves = patched(target, {"env": {"X": None, "Y": "2"}, "args": ["q"]}, ("spec", "containers", 0))
-    assert result == {"spec": {"containers": [{"name": "a", "env": {"Y": "2"}, "args": ["q"]}, {"name": "b"}]}}
+    patch = {"env": {"X": None, "Y": "2"}, "args": ["q"], "name": {"a": {"b": "c"}}}
+    result, nodes = patched(target, patch, ("spec", "containers", 0))
+    patched_container = {"name": {"a": {"b": "c"}}, "env": {"Y": "2"}, "args": ["q"]}
+    assert result == {"spec": {"containers": [patched_container, {"name": "b"}]}}
     at = ("spec", "containers", 0)
-    assert leaves == ((*at, "env", "Y"), (*at, "args"))
+    assert nodes == ((*at, "env", "X"), (*at, "env", "Y"), (*at, "args"), (*at, "name"))
     assert target["spec"]["containers"][0] == {"name": "a", "env": {"X": "1"}}
     with pytest.raises(LookupError):
         patched(target, {"a": 1}, ("spec", "nothing"))
+
+
+def test_a_later_patch_leaves_nothing_of_an_earlier_one() -> None:
+    earlier = {("a", "b"): ("first", "b"), ("a", "c", "d"): ("first", "d"), ("e",): ("first", "e")}
+    later = {("a", "c"): ("second", "c"), ("e", "f"): ("second", "f")}
+    assert overlaid(earlier, later) == {("a", "b"): ("first", "b"), ("e",): ("first", "e"), **later}
 
 
 # --- the way back to the spec
@@ -997,3 +1007,31 @@ def test_compose_recreates_what_changed_and_nothing_else(tmp_path: Path) -> None
         folder = tmp_path / str(number)
         folder.mkdir()
         assert _recreated(before, after, folder, target) == changed
+
+
+# --- what a template may write
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("{{ '\\ud800' }}", "RS510"),
+        ("{{ {'\\ud800': 1} }}", "RS510"),
+        ("{{ {'" + "k" * 1200 + "': 1} }}", "RS510"),
+        ('"\\ud800"', "RS510"),
+        ("|-\n  a\n  {{ '\\udfff' }}", "RS510"),
+        ("{'<<': 1}", "RS504"),
+    ],
+    ids=["text", "key", "long key", "escape", "block", "merge key"],
+)
+def test_what_no_output_can_hold_is_said_at_the_line_of_the_template(written: str, code: str) -> None:
+    packaged = (Path(__file__).parents[1] / "src/relspec/templates" / TEMPLATE).read_text("utf-8")
+    result = compiled(
+        {**with_service({}, compose_environment()), f"templates/{TEMPLATE}": f"{packaged}x-note: {written}\n"}
+    )
+    (found,) = result.diagnostics
+    assert (found.code, found.file) == (code, f"templates/{TEMPLATE}")
+    assert found.range is not None
+    assert found.range.line - packaged.count("\n") in range(1, 2 + written.count("\n"))
+    assert result.stopped
+    assert not result.crashed

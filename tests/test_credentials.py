@@ -61,6 +61,8 @@ DSN = f"postgres://recs:{HUNTER}@db/recs"
         (["curl", "-H", "Authorization: Bearer abcdef0123456789abcdef"], [2]),
         (["serve", "--dsn", DSN], [2]),
         (["serve", 8080, "--token", HUNTER], [3]),
+        (["serve", "--token", 84729384729384], [2]),
+        (["curl", "-u", f"admin:{HUNTER}", "http://x"], [2]),
     ],
 )
 def test_a_command_that_holds_a_secret(words: list[object], found: list[int]) -> None:
@@ -82,6 +84,19 @@ def test_a_command_that_holds_a_secret(words: list[object], found: list[int]) ->
         ["sh", "-c", "while true; do sleep 1; done"],
         ["--token"],
         [8080, 1],
+        ["serve", "--token", 100],
+        [
+            "docker",
+            "run",
+            "-u",
+            "1000:1000",
+            "--user",
+            "www-data:www-data",
+            "-u",
+            "$USER:$PASSWORD",
+            "-u",
+            "me:${PASS}",
+        ],
     ],
 )
 def test_a_command_that_only_reads_one(words: list[object]) -> None:
@@ -97,6 +112,7 @@ def test_a_command_that_only_reads_one(words: list[object]) -> None:
         ("app.json", f'{{\n  "apiKey": "{HUNTER}",\n  "b": 1\n}}\n'),
         ("serve.py", f'api_key = "{HUNTER}"\n'),
         ("notes", f"dsn {DSN}\n"),
+        ("/etc/credentials", f"password: {HUNTER}"),
     ],
 )
 def test_a_file_that_holds_a_secret(name: str, text: str) -> None:
@@ -231,6 +247,29 @@ PLACES: Mapping[str, tuple[Callable[[], Files], str, str]] = {
         RELEASE,
         "environments/production/recs/app.yaml",
     ),
+    "an inline file without an ending": (
+        lambda: with_service({"files": {"/etc/credentials": {"content": f"password: {HUNTER}"}}}),
+        RELEASE,
+        "/etc/credentials",
+    ),
+    "a login on a line of curl": (
+        lambda: with_service({"command": ["curl", "-u", f"admin:{HUNTER}", "http://localhost"]}),
+        RELEASE,
+        "command",
+    ),
+    "a login in a health check": (
+        lambda: with_service({"health": {"exec": ["sh", "-c", f"curl --user admin:{HUNTER} http://localhost"]}}),
+        RELEASE,
+        "exec",
+    ),
+    "an address in the environment": (
+        lambda: with_service(
+            {},
+            kubernetes(targets={"rollouts": {"namespace": "prod", "prometheus": f"http://u:{HUNTER}@prom:9090"}}),
+        ),
+        ENVIRONMENT,
+        "prometheus",
+    ),
     "an override of the command": (
         lambda: with_service({"overrides": {"rollouts": {"container": {"args": ["--api-key", HUNTER]}}}}),
         RELEASE,
@@ -363,6 +402,43 @@ def test_what_a_chart_refuses_is_said_without_the_secret() -> None:
 def test_packaged_templates_are_not_searched_again() -> None:
     """The happy path: what fields gave was looked at in the fields."""
     assert compiled(with_service({"env": {"API_KEY": {"secret": "recs/api-key"}}})).diagnostics == ()
+
+
+NUMBER = 84729384729384
+
+NUMBERS: Mapping[str, Callable[[int], Files]] = {
+    "a release": lambda number: with_service({"env": {"API_TOKEN": number}}),
+    "a sidecar": lambda number: with_service(
+        {"sidecars": [{"name": "log", "image": "log:1", "env": {"API_TOKEN": number}}]}
+    ),
+    "defaults": lambda number: with_service({}, kubernetes(defaults={"env": {"DB_PASSWORD": number}})),
+    "a variable of the environment": lambda number: with_service({}, kubernetes(variables={"DB_PASSWORD": number})),
+    "a variable that a secret reads": lambda number: with_service(
+        {"env": {"DB_PASSWORD": {"environment": "K"}}}, kubernetes(variables={"K": number})
+    ),
+    "a command": lambda number: with_service({"args": ["--password", number]}),
+    "an override": lambda number: with_service(
+        {"overrides": {"rollouts": {"pod": {"overhead": {"password": number}}}}}
+    ),
+}
+"""A repository with a number that is called a secret."""
+
+
+@pytest.mark.parametrize("place", NUMBERS)
+def test_a_number_may_be_a_secret_as_a_text_may(place: str, tmp_path: Path) -> None:
+    found = [d for d in compiled(NUMBERS[place](NUMBER)).diagnostics if d.code == "RS231"]
+    assert len(found) == 1
+    assert not [d for d in compiled(NUMBERS[place](100)).diagnostics if d.code == "RS231"], "a setting"
+    made = repository(tmp_path / "r", NUMBERS[place](NUMBER))
+    done = run(made.folder, "check")
+    assert str(NUMBER) not in done.out + done.err
+
+
+def test_a_secret_of_an_environment_is_said_once_with_all_its_releases() -> None:
+    files = dict(PLACES["an address in the environment"][0]())
+    files[RELEASE.replace("recs", "more")] = company()[RELEASE] | {"name": "more"}  # type: ignore[operator]
+    (found,) = [d for d in compiled(files).diagnostics if d.code == "RS231"]
+    assert found.releases == ("production/more", "production/recs")
 
 
 # --- what people write down

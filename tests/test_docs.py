@@ -345,6 +345,8 @@ def limits_of_a_repository() -> str:
         ["size of a file", f"{tree.MAX_FILE // 2**20} MiB", "RS106"],
         ["documents in a file", "1", "RS102"],
         ["anchors, aliases and merge keys", "0", "RS108"],
+        ["lines of a file", f"{documents.MAX_LINES:,}", "RS111"],
+        ["maps, lists, keys and values of a file", f"{documents.MAX_NODES:,}", "RS111"],
         ["maps and lists inside one another", str(documents.MAX_DEPTH), "RS111"],
         ["a whole number", f"64 bits, {documents.INTEGERS.stop - 1:,}", "RS111"],
         ["any other number", "what a double holds", "RS111"],
@@ -357,6 +359,7 @@ def limits_of_a_repository() -> str:
         ["subcharts inside one another", str(chart.MAX_SUBCHARTS), "RS530"],
         ["what a packaged subchart unpacks to", f"{chart.MAX_ARCHIVE // 2**20} MiB", "RS530"],
         ["nesting of a chart's YAML", str(helm_yaml.MAX_DEPTH), "RS530"],
+        ["maps, lists, keys and values of a chart's YAML", f"{documents.MAX_NODES:,}", "RS530"],
         ["findings of one code about the syntax of a file", str(documents.MAX_PER_CODE), "the rest is left out"],
         ["findings about the fields of a file", str(validation.MAX_FINDINGS), "the rest is left out"],
     ]

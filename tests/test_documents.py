@@ -10,7 +10,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relspec.diagnostics import Part, Path, Range, RelspecError
-from relspec.documents import CODES, locate, locator, needs_careful, parse, parse_carefully, path_at_line
+from relspec.documents import (
+    CODES,
+    MAX_LINES,
+    MAX_NODES,
+    UNREADABLE,
+    _Composer,
+    locate,
+    locator,
+    needs_careful,
+    parse,
+    parse_carefully,
+    path_at_line,
+    tabbed_lines,
+)
 
 DIGEST = "3f9c1e0d7a6b5c4d" * 4
 SPEC = f"""\
@@ -232,7 +245,7 @@ def test_no_bytes_make_it_fail_in_any_other_way(data: bytes) -> None:
         (b"a: !!str 1\nb: !x y\n", ["RS107", "RS107"]),
         (b"%YAML 1.2\n---\na: 1\n", ["RS107"]),
         (b"%OTHER x\n---\na: 1\n", ["RS107"]),
-        (b"a: &x 1\nb: *x\n<<: *x\n", ["RS108", "RS108", "RS108", "RS108"]),
+        (b"a: &x 1\nb: *x\n<<: *x\n", ["RS108"]),
         (b"a:\n\tb: 1\n", ["RS109"]),
         (b"1: a\ntrue: b\n~: c\n? [d]\n: e\n", ["RS110"] * 4),
         (b"a: 9223372036854775808\nb: 1.0e400\nc: 1.0e-400\n", ["RS111"] * 3),
@@ -241,7 +254,7 @@ def test_no_bytes_make_it_fail_in_any_other_way(data: bytes) -> None:
         (b"a: b\x07\n", ["RS112"]),
         (b"a: b\rc\n", ["RS112"]),
         (b'a: "\\0"\n', ["RS112"]),
-        (b'a: "\\ud800"\n', ["RS112"]),
+        (b'a: "\\ud800"\n', ["RS100"]),
         ("a: \ue000\n".encode(), ["RS112"]),
         (b'a: "\\ue001"\n', ["RS112"]),
         ("a: 1\n\ufeffb: 2\n".encode(), ["RS112"]),
@@ -252,6 +265,14 @@ def test_what_is_refused(data: bytes, expected: list[str]) -> None:
     assert set(expected) <= set(CODES)
 
 
+def test_an_anchor_and_what_refers_to_it_have_one_answer_with_a_count() -> None:
+    with pytest.raises(RelspecError) as error:
+        parse(b"a: &x [b]\n" + b"".join(b"k%d: [*x, *x]\n" % n for n in range(50)), "release.yaml")
+    (found,) = error.value.findings
+    assert found.message == "`&x` is a YAML anchor, the first of 101 anchors, aliases and merge keys in this file"
+    assert (found.where.range or Range(0, 0, 0, 0)).line == 1
+
+
 def test_all_independent_problems_are_reported_in_the_order_of_the_file() -> None:
     data = b"a: !t 1\nb: &x 2\n3: c\nd: \x01\na: 99999999999999999999\n\te: f\n"
     assert codes(data) == ["RS107", "RS108", "RS110", "RS112", "RS101", "RS111", "RS109"]
@@ -260,6 +281,99 @@ def test_all_independent_problems_are_reported_in_the_order_of_the_file() -> Non
 def test_a_tab_inside_a_scalar_is_text() -> None:
     assert parse(b"a: |\n  \tb\nc: 'd\te'\n", "f") == {"a": "\tb\n", "c": "d\te"}
     assert codes(b"c: d\te\n") == ["RS100"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  a: |\n    all:\n    \tcc x\n{}b: 1\n",
+        "{}b: 1\n  a: |\n    all:\n    \tcc x\n",
+        "{}b: 1\n  a:\n    - |-  # make\n      all:\n    \n      \tcc x\n",
+        "{}b: 1\n  a:\n    - c: >+2\n        all:\n        \tcc x\n",
+        '{}b: 1\n  a: |\n    all:\n    \tcc x\n  "k: |": |\n    \tx\n  # d: |\n',
+    ],
+)
+def test_a_tab_in_a_block_scalar_is_no_indent_even_beside_one_that_is(text: str) -> None:
+    data = ("s:\n" + text.format("\t")).encode()
+    wrong = data.split(b"\n").index(b"\tb: 1") + 1
+    assert tabbed_lines(data) == (wrong,)
+    assert codes(data) == ["RS109"]
+    right = ("s:\n" + text.format("  ")).encode()
+    assert tabbed_lines(right) == ()
+    assert parse(right, "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('a: "\\U00110000"\n', (1, 5)),
+        ('a: 1\nb: "x y \\UFFFFFFFF"\n', (2, 9)),
+        ('"\\U00110000": 1\n', (1, 2)),
+        ('a: "\\n\\ud800"\n', (1, 7)),
+        ('a: "x \\\n  y \\ud83d\\ude00"\n', (2, 5)),
+        ('a: "\\\\U00110000 \\U7FFFFFFF"\n', (1, 17)),
+        ('a: "\\x"\n', (1, 7)),
+        ('a: "\\uzzzz"\n', (1, 7)),
+    ],
+)
+def test_an_escape_that_is_no_character_is_refused_where_it_stands(text: str, place: tuple[int, int]) -> None:
+    with pytest.raises(RelspecError) as error:
+        parse(text.encode(), "f")
+    (finding,) = error.value.findings
+    assert finding.code == "RS100"
+    assert finding.where.range is not None
+    assert (finding.where.range.line, finding.where.range.column) == place
+    assert "escape" in finding.message
+
+
+def test_whatever_else_a_parser_stumbles_over_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ruamel.yaml.parser import Parser
+    from ruamel.yaml.scanner import Scanner
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    for owner, method in ((Scanner, "scan_plain"), (Parser, "parse_block_mapping_value"), (_Composer, "_plain")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, method, fails)
+            with pytest.raises(RelspecError) as error:
+                parse_carefully(b"# c\n\na: b\n", "f")
+        (finding,) = error.value.findings
+        assert (finding.code, finding.message) == ("RS100", UNREADABLE)
+        assert finding.where.range is not None
+        assert finding.where.range.line == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "column"),
+    [
+        ("env: {A: b: c}\n", "a value between brackets can't hold a second `: `", 11),
+        ("env: {A: b\nc: d\n", "a `{` is opened and not closed", 6),
+        ("a: [\n", "the text ends where a value should follow", 1),
+        ("a: [,]\n", "a value is missing here", 5),
+        ("a: |x\n", "after `|` or `>` the text begins on the next line", 5),
+        ("a: & b\n", "`&` and `*` begin an anchor or an alias in YAML, and this is neither", 5),
+    ],
+)
+def test_a_syntax_error_is_said_in_our_words(text: str, message: str, column: int) -> None:
+    with pytest.raises(RelspecError) as error:
+        parse(text.encode(), "f")
+    (finding,) = error.value.findings
+    assert finding.where.range is not None
+    assert (finding.message, finding.where.range.column) == (message, column)
+
+
+def test_how_much_a_document_may_hold() -> None:
+    # Four nodes around the items: the map, its two keys and the list; `b` has a value.
+    items = MAX_NODES - 5
+    for quote in ("", "''"):  # the fast parser reads the first, the careful one both
+        text = f"a: [{quote or 'x'}{f', {quote}' * (items - 1) if quote else ',x' * (items - 1)}]\nb: 1\n"
+        assert len(parse(text.encode(), "f")["a"]) == items
+        with pytest.raises(RelspecError) as error:
+            parse(text.encode() + b"c: 1\n", "f")
+        (finding,) = error.value.findings
+        assert (finding.code, finding.where.range) == ("RS111", Range(3, 1, 3, 2))
+    assert codes(b"a: 1\n" + b"\n" * MAX_LINES) == ["RS111"]
 
 
 def test_a_marker_at_the_start_and_a_byte_order_mark_are_allowed() -> None:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from relspec.emit import MAX_KEY, PLAIN, emit, emit_documents
+from relspec.emit import MAX_KEY, PLAIN, emit, emit_documents, unwritable
 
 RUAMEL = YAML(typ="safe", pure=True)
 
@@ -240,3 +240,18 @@ def test_every_stream_is_read_back(documents: list[Any]) -> None:
     text = emit_documents(documents)
     assert same(list(yaml.load_all(text, Loader=yaml.CSafeLoader)), documents)
     assert same(list(RUAMEL.load_all(text)), documents)
+
+
+def test_each_node_that_cannot_be_written_is_named() -> None:
+    long = "k" * (MAX_KEY + 1)
+    value = {"a": ["ok", "\ud800"], "b": {long: 1, "c": float("nan"), "d": "two\nlines\udfff"}, "\ud800": {}, "e": ()}
+    found = [(path, part) for path, part, _ in unwritable(value)]
+    assert found == [
+        (("a", 1), "value"),
+        (("b", long), "key"),
+        (("b", "c"), "value"),
+        (("b", "d"), "value"),
+        (("\ud800",), "key"),
+    ]
+    assert all(reason.isprintable() for *_, reason in unwritable(value))
+    assert not list(unwritable({"a": [1, "é", None, {}]}))

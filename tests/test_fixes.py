@@ -15,9 +15,9 @@ import wrong_specs
 from company import company, compose, on_disk, run, write, written
 from relspec.cli import fixing
 from relspec.compiler import Compiler
-from relspec.diagnostics import Diagnostic, Range
+from relspec.diagnostics import Diagnostic, Fix, Range
 from relspec.edits import Edit, splice
-from relspec.fixes import difference, fixed, with_fixes
+from relspec.fixes import difference, fixed, made_at_once, with_fixes
 from relspec.spec.validation import misspelled
 from relspec.tree import MemoryTree, Tree
 from wrong_specs import ENVIRONMENT, RELEASE
@@ -66,6 +66,30 @@ FIXED: Mapping[str, tuple[str, str]] = {
     "tabs": (
         release("    ports:\n\t\t\thttp: 8080\n").replace("    ports", "\t\tports"),
         release("    ports:\n      http: 8080\n"),
+    ),
+    "tabs, but not in a text": (
+        release(
+            "    files:\n      /a:\n        content: |\n          all:\n          \tcc x\n    ports:\n\t\t\thttp: 1\n"
+        ),
+        release(
+            "    files:\n      /a:\n        content: |\n          all:\n          \tcc x\n    ports:\n      http: 1\n"
+        ),
+    ),
+    "tabs above a text with tabs": (
+        release(
+            "    ports:\n\t\t\thttp: 1\n    files:\n      /a:\n        content: |\n          all:\n          \tcc x\n"
+        ),
+        release(
+            "    ports:\n      http: 1\n    files:\n      /a:\n        content: |\n          all:\n          \tcc x\n"
+        ),
+    ),
+    "what tells a union's branch": (
+        release("    env: {A: {secrt: a/b}}\n"),
+        release("    env: {A: {secret: a/b}}\n"),
+    ),
+    "a key that is needed": (
+        release("    init: [{name: a, imge: 'x:1'}]\n"),
+        release("    init: [{name: a, image: 'x:1'}]\n"),
     ),
     "a boolean as a key": (release("    env: {true: a}\n"), release('    env: {"true": a}\n')),
     "another folder's name": (
@@ -248,6 +272,12 @@ def test_the_fix_in_the_report_is_the_edit(tmp_path: Path) -> None:
     assert (span, fix["line"], fix["column"]) == (Range(8, 5, 8, 12), entry["line"], entry["column"])
     edited = splice((tmp_path / PATH).read_bytes(), [Edit(span, fix["text"])])
     assert edited.decode() == FIXED["a misspelled key"][1]
+
+
+def test_of_fixes_that_touch_each_other_the_first_is_made_and_told() -> None:
+    data = b"a: 1\n"
+    one, other = (Fix("t", "x.yaml", Range(1, 4, 1, 5), text) for text in "23")
+    assert made_at_once(data, [other, one]) == (b"a: 2\n", (one,))
 
 
 def test_fix_writes_and_says_what_is_left(tmp_path: Path) -> None:

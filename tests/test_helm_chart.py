@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from relspec.diagnostics import RelspecError, Severity, Where
-from relspec.documents import needs_careful
+from relspec.documents import MAX_NODES, needs_careful
 from relspec.render import TemplateSet
 from relspec.schema_checks import UnusableSchemaError, check_against, compose_schema, object_schema
 from relspec.schema_cost import unfolds_to_too_much
@@ -81,6 +81,15 @@ def test_a_chart_is_loaded_with_its_subcharts() -> None:
         (simple("- a list"), "values.yaml is not a map"),
         (simple("a: &x [*x]"), "anchor 'x' contains itself"),
         (simple("a: .nan"), "NaN"),
+        (simple('a: 1\nb: "\\U00110000"'), "values.yaml:2: an escape that stands for no character"),
+        (simple('a: "\\UFFFFFFFF"'), "values.yaml:1: an escape that stands for no character"),
+        (simple('a: "\\ud800"'), "values.yaml:1: an escape that stands for no character"),
+        (simple("a: !!binary é"), "values.yaml:1: !!binary is not base64"),
+        (simple("a: 1\nb: \x01"), "values.yaml:2: a character that YAML does not allow"),
+        (simple(f"a: [{'~,' * MAX_NODES}]"), "values.yaml:1: it has more than 40,000 maps"),
+        ({"Chart.yaml": 'name: "\\U00110000"'}, "Chart.yaml:1: an escape that stands for no character"),
+        (simple("a: 1", "[" * 100_000), "values.schema.json is not JSON: it is nested too deep"),
+        (simple("a: 1", "9" * 10_000), "values.schema.json is not JSON: a number has too many digits"),
         (simple("a: 1", "{"), "values.schema.json is not JSON"),
         (simple(**{"charts/notes.txt": "hello"}), "Helm takes chart/charts/notes.txt for a chart"),
         (simple(**{"charts/a/values.yaml": "a: 1"}), "there is no chart in chart/charts/a"),
@@ -166,6 +175,8 @@ def test_a_dependency_that_is_not_vendored_is_a_note() -> None:
         ("9007199254740993", 9007199254740992),
         ("{1: a, 1.5: b, on: c}", {"1": "a", "1.5": "b", "true": "c"}),
         ("{a: 1, a: 2}", {"a": 2}),
+        ("9" * 5000, "9" * 5000),
+        ("{1e300: a, -1e39: b, 3.4e38: c}", {".inf": "a", "-.inf": "b", "3.4e+38": "c"}),
         ("[1, ~]\n---\nsecond", [1, None]),
     ],
 )
@@ -318,6 +329,14 @@ def test_a_schema_that_cannot_be_used_is_the_charts_problem(schema: str) -> None
     (problem,) = validate(in_memory(simple("a: x", schema)), {})
     assert problem.in_chart
     assert "values.schema.json" in problem.message
+    assert "Error" not in problem.message
+
+
+def test_whatever_else_a_chart_holds_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relspec.targets.helm.helm_yaml._scalar", lambda *_: 1 // 0)
+    with pytest.raises(HelmYamlError, match="can't be read as YAML") as error:
+        read_carefully("# c\na: b\n")
+    assert error.value.line == 2
 
 
 def doubling(first: str = "#/definitions/", **top: Any) -> str:

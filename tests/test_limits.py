@@ -33,6 +33,8 @@ HEAD = "apiVersion: relspec/v1\nkind: Release\nname: recs\n"
 API = f"{HEAD}services:\n  api:\n    image: a:1\n"
 SETTINGS = "apiVersion: relspec/v1\nkind: Repository\nschemas: [own]\n"
 
+EMPTY = "'',"
+
 Files = Mapping[str, str]
 
 
@@ -62,6 +64,15 @@ BEYOND: Mapping[str, tuple[str, Callable[[], Files]]] = {
     "lists in lists": ("RS111", lambda: release(f"{API}    args: {'[' * 100_000}{']' * 100_000}\n")),
     "maps in maps": ("RS111", lambda: release(HEAD + "".join(" " * n + "a:\n" for n in range(1_000)))),
     "the length of a text": ("RS122", lambda: release(f'{API}    args: ["{"x" * 900_000}"]\n')),
+    "values of a document": ("RS111", lambda: release(f"{API}    args: [{'a,' * 400_000}]\n")),
+    "nulls of a document": ("RS111", lambda: release(f"{API}    args: [{'~,' * 400_000}]\n")),
+    "empty texts of a document": ("RS111", lambda: release(f"{API}    args: [{EMPTY * 300_000}]\n")),
+    "empty keys of a document": ("RS111", lambda: release("?\n" * 500_000)),
+    "blank lines": ("RS111", lambda: release(API + "\n" * 900_000)),
+    "directives": ("RS107", lambda: release("%a\n" * 90_000)),
+    "signs of a tag": ("RS107", lambda: release(f"a: {'!' * 1_000_000}\n")),
+    "control characters": ("RS112", lambda: release(f"{API}    # {chr(1) * 1_000_000}\n")),
+    "reserved characters": ("RS112", lambda: release(f"{API}    # {chr(0xE000) * 300_000}\n")),
     "digits of a whole number": ("RS111", lambda: release(f"{API}    replicas: {'9' * 900_000}\n")),
     "a number of many digits": ("RS111", lambda: release(f"{API}    replicas: {'9' * 400}\n")),
     "the exponent of a number": ("RS111", lambda: release(f"{API}    replicas: 1.0e+999999999\n")),
@@ -98,9 +109,9 @@ BEYOND: Mapping[str, tuple[str, Callable[[], Files]]] = {
             **{f"data/f{n}": "x" for n in range(20_000)},
         },
     ),
-    "unknown keys": ("RS120", lambda: release(API + lines("    k{}: 1\n", 20_000))),
+    "unknown keys": ("RS120", lambda: release(API + lines("    k{}: 1\n", 15_000))),
     "unknown keys that are long": ("RS120", lambda: release(API + lines(f"    {'replicas' * 12}{{}}: 1\n", 5_000))),
-    "values of the wrong kind": ("RS104", lambda: release(API + "    labels:\n" + lines("      k{}: 1\n", 20_000))),
+    "values of the wrong kind": ("RS104", lambda: release(API + "    labels:\n" + lines("      k{}: 1\n", 15_000))),
     "the depth of an own schema": (
         "RS522",
         lambda: {

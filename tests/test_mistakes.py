@@ -171,6 +171,17 @@ MISTAKES: Mapping[str, Mistake] = {
         environment={"variables": "VALUE: «hunter2»\n"},
     ),
     "literal secret in an option": Mistake("RS231", "{secret: NAME/KEY}", "args: ['--port=1', «--api-key=hunter2»]\n"),
+    "override with a map for a default of ours": Mistake(
+        "RS520", "", "overrides: {rollouts: {container: {imagePullPolicy: «{a: 1}»}}}\n"
+    ),
+    "override that removes what is needed": Mistake(
+        "RS520",
+        "",
+        "overrides: {rollouts: {container: {readinessProbe: {httpGet: {«port»: null}}}}}\n",
+    ),
+    "override with a map for a number of the service": Mistake(
+        "RS520", "", "overrides: {rollouts: {pod: {terminationGracePeriodSeconds: «{a: 1}»}}}\n"
+    ),
     "override that makes an output invalid": Mistake(
         "RS520", "", "overrides: {rollouts: {pod: {terminationGracePeriodSeconds: «soon»}}}\n"
     ),
@@ -254,7 +265,7 @@ def test_one_clear_answer(mistake: Mistake, sound: Path, tmp_path: Path) -> None
 
 def test_no_mistake_has_the_answer_of_another() -> None:
     """One code each, but where it is the same mistake in two places."""
-    same = {"RS104", "RS107", "RS108", "RS124", "RS203", "RS231", "RS241", "RS303"}
+    same = {"RS104", "RS107", "RS108", "RS124", "RS203", "RS231", "RS241", "RS303", "RS520"}
     found = [mistake.code for mistake in MISTAKES.values()]
     assert {code for code in found if found.count(code) > 1} == same
 

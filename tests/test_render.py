@@ -306,6 +306,9 @@ def test_numbers_that_readers_disagree_on_are_refused_in_a_template(number: str)
         ("a: !!python/object:os.system 1", 1),
         ("a: 1\nb: !t 1", 2),
         ("a: 1\n<<: {b: 1}", 2),
+        ("a: 1\n'<<': {b: 1}", 2),
+        ('a: 1\nb: "\\U00110000"', 2),
+        ('a: 1\n"\\UFFFFFFFF": 1', 2),
         ("a: 1\nb: 2\na: 3", 3),
         ("a: 1\n? [x]\n: 1", 2),
         ("a: 1\ntrue: 1", 2),
@@ -322,6 +325,23 @@ def test_text_that_is_no_yaml_for_an_output(source: str, line: int) -> None:
     finding = refused(source)
     assert (finding.code, finding.where.file) == ("RS504", NAME)
     assert abs(line_of(finding) - line) <= 1, "a parser may notice an open bracket one line late"
+
+
+def test_a_long_number_is_not_repeated_in_the_hint() -> None:
+    assert len(refused("a: 0" + "1" * 5000).hint) < 100
+
+
+def test_a_place_in_a_text_that_only_one_parser_takes_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(_: str) -> list[Any]:
+        raise yaml_text.NotYamlError("no", 1)
+
+    monkeypatch.setattr("relspec.render.template.spots", nothing)
+    assert template_set("a: 1").render(NAME, {}).site_at(0, ("a",)) == (NAME, 1)
+
+
+def test_a_value_that_is_read_from_what_is_not_there_leads_to_its_line() -> None:
+    rendered = template_set("a: 1\n{{ (s.x) | default('k') }}: 1").render(NAME, {"s": {}})
+    assert rendered.site_at(0, ("k",)).line == 2
 
 
 def test_a_placeholder_written_as_an_escape_reaches_no_hole_that_is_not_there() -> None:
@@ -540,6 +560,10 @@ WRONG: dict[str, tuple[str, dict[str, Any], str, int, str]] = {
     "reserved characters": ("a: 1\nb: \ue0001\ue001", {}, "RS112", 2, "U+E000"),
     "reserved characters as an escape": ("a: 1\nb: {{ '\\ue0001\\ue001' }}", {}, "RS112", 2, "U+E000"),
     "a control character": ("a: 1\nb: \x1b[31m", {}, "RS112", 2, "U+001B"),
+    "parentheses without end": ("a: 1\nb: {{ " + "(" * 300 + "1" + ")" * 300 + " }}", {}, "RS503", 2, "nested too deeply"),
+    "a sum without end": ("a: 1\nb: {{ 1" + "+1" * 3000 + " }}", {}, "RS503", 2, "nested too deeply"),
+    "a word without end": ("a: 1\nb: {{ " + "not " * 3000 + "1 }}", {}, "RS503", 2, "nested too deeply"),
+    "loops without end": ("{% for a in [1] %}\n" * 30 + "{% endfor %}\n" * 30, {}, "RS503", 21, "nested too deeply"),
 }  # fmt: skip
 
 
@@ -744,7 +768,7 @@ def test_a_text_template() -> None:
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [("a\nb", "RS112"), ("a\x00", "RS112"), ("\u2028", "RS112"), ("\ue000", "RS112"), (True, "RS511"), (1.5, "RS511"),
+    [("a\nb", "RS112"), ("a\x00", "RS112"), ("\ud800", "RS112"), ("\u2028", "RS112"), ("\ue000", "RS112"), (True, "RS511"), (1.5, "RS511"),
      (None, "RS511"), ([], "RS511"), (Stranger(), "RS510")],
 )  # fmt: skip
 def test_a_hole_of_a_text_holds_one_line(value: Any, code: str) -> None:

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from company import SERVICE, company, on_disk, release, run, write
+from company import SERVICE, company, on_disk, release, repository, run, write
 from company import compose as compose_environment
 from relspec.catalogue import CATALOGUE
 from relspec.cli.reports import FORMATS
@@ -248,7 +248,7 @@ def test_a_report_replaces_an_older_one_and_only_that(clean: Path) -> None:
     assert after == {path: data for path, data in before.items() if path != "r.json"}
 
 
-@pytest.mark.parametrize("name", ["report", "report.csv", "csv:report", "sarif:", ".json/x"])
+@pytest.mark.parametrize("name", ["report", "report.csv", "csv:report", "csv:r.json", "sarif:", ".json/x"])
 def test_a_report_says_its_format(clean: Path, name: str) -> None:
     ran = run(clean, "check", "--report", name)
     assert ran.code == 2
@@ -280,6 +280,26 @@ def test_a_report_goes_through_no_link(clean: Path, link: str, name: str) -> Non
     assert ran.code == 2
     assert "symbolic link" in ran.err
     assert on_disk(outside) == {"r.json": b"precious"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "json:environments/staging/environment.yaml",
+        "json:relspec.lock",
+        "json:bases/recs.yaml",
+        "tracked.json",
+        "registry/r.json",
+    ],
+)
+def test_a_report_takes_the_place_of_no_source(clean: Path, name: str) -> None:
+    base = "apiVersion: relspec/v1\nkind: Release\nservices: {}\n"
+    repository(clean, {"tracked.json": "{}", "bases/recs.yaml": base})
+    (clean / "registry").mkdir()
+    before = on_disk(clean)
+    ran = run(clean, "check", "--report", name)
+    assert (ran.code, "is a source of this repository" in ran.err) == (2, True)
+    assert on_disk(clean) == before
 
 
 def test_a_report_outside_the_repository_is_no_link_and_leads_to_no_outputs(clean: Path) -> None:

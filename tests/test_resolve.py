@@ -213,14 +213,17 @@ def test_a_base_that_is_a_folder(tmp_path: Path) -> None:
             made.read("bases")
 
 
-def test_a_base_that_is_a_link_is_said_where_it_is_named(tmp_path: Path) -> None:
+def test_a_base_that_is_a_link_is_said_once_at_the_base(tmp_path: Path) -> None:
     for path, content in company({"api": {"image": "a:1"}}, compose(), extends="../../../bases/recs.yaml").items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(written(content))
     (tmp_path / "bases").mkdir()
     (tmp_path / BASE).symlink_to("elsewhere.yaml")
+    second = tmp_path / "environments/staging/more/release.yaml"
+    second.parent.mkdir()
+    second.write_bytes((tmp_path / RELEASE).read_bytes().replace(b"name: recs", b"name: more"))
     (found,) = Compiler(DirectoryTree(tmp_path)).compile().diagnostics
-    assert (found.code, found.file, found.range is None) == ("RS241", RELEASE, False)
+    assert (found.code, found.file, found.releases) == ("RS241", BASE, ("staging/more", "staging/recs"))
 
 
 @pytest.mark.parametrize("field", ["extends", "files"])
@@ -370,3 +373,211 @@ def test_a_scaling_target_is_taken_as_its_text() -> None:
     found = objects(with_service({"replicas": {"min": 1, "max": 2, "metrics": [metric]}}))
     (scaler,) = [value for (kind, _), value in found.items() if kind == "HorizontalPodAutoscaler"]
     assert scaler["spec"]["metrics"][0]["pods"]["target"]["averageValue"] == "10"
+
+
+# --- everything wrong, at once
+
+
+RECS = "environments/production/recs/release.yaml"
+MODEL = "registry/als/model.yaml"
+
+
+def held(service: Map, lower: Map | None = None, **more: Content) -> dict[str, Content]:
+    """A release of production whose base and itself say something of the service api, and a registry."""
+    files: dict[str, Content] = {
+        **company({"api": service}, kubernetes(), extends="../../../bases/recs.yaml"),
+        **registry("v0.3", "v0.4", versioning="semver", aliases={"prod": "v0.3"}),
+        BASE: base({"api": {**PLAIN, **(lower or {})}}),
+    }
+    return {**files, **more}
+
+
+PLAIN: Map = {"image": "a:1", "resources": {"cpu": 1, "memory": "1Gi"}}
+
+
+def wrong(files: dict[str, Content]) -> list[str]:
+    """The codes of all errors, with their files."""
+    return [f"{d.code} {d.file}" for d in compiled(files).diagnostics if d.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    "service",
+    [{"model": "als@model"}, {"variants": {"off": {"model": "als@model"}}}, {"candidate": {"model": "als@model"}}],
+    ids=lambda service: next(iter(service)),
+)
+def test_the_file_of_a_model_is_no_version(service: Map) -> None:
+    held_by = {"strategy": CANARY} if "candidate" in service else {}
+    (found,) = [d for d in compiled(held({**service, **held_by})).diagnostics if d.severity == "error"]
+    assert (found.code, found.file) == ("RS203", RECS)
+    assert "no version can be called model" in found.hint
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"aliases": {"prod": "model"}},
+        {"lifecycle": {"model": "archived"}},
+        {"quarantine": {"model": {"since": "2026-03-01", "reason": "bad"}}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_nothing_in_a_model_can_mean_its_own_file(fields: Map) -> None:
+    files = {**held({"model": "als@v0.3"}), MODEL: model(versioning="semver", **fields)}
+    (found,) = [d for d in compiled(files).diagnostics if d.severity == "error"]
+    assert (found.code, found.file) == ("RS203", MODEL)
+    assert "no version can be called model" in found.hint
+    assert "create" not in found.hint
+
+
+def test_an_error_in_a_base_hides_no_reference_of_its_releases() -> None:
+    lower = {"resources": {"memory": "4 gigs"}}
+    assert wrong(held({"model": "als@v9"}, lower)) == [f"RS128 {BASE}", f"RS203 {RECS}"]
+    assert sorted(wrong(held({"active": "nope", "dependsOn": ["zz"]}, lower))) == [
+        f"RS128 {BASE}",
+        f"RS204 {RECS}",
+        f"RS205 {RECS}",
+    ]
+    given = {"files": {"/a": {"from": "nothing"}}, "env": {"A": {"environment": "NO"}}}
+    assert sorted(wrong(held(given, lower))) == [
+        f"RS128 {BASE}",
+        f"RS207 {RECS}",
+        f"RS240 {RECS}",
+    ]
+
+
+def test_an_error_in_an_environment_hides_no_reference_of_its_releases() -> None:
+    files = held({"model": "als@v9", "dependsOn": ["zz"]})
+    files["environments/production/environment.yaml"] = {**kubernetes(), "analyss": {}}
+    assert wrong(files) == ["RS120 environments/production/environment.yaml", f"RS203 {RECS}", f"RS205 {RECS}"]
+
+
+@pytest.mark.parametrize("where", ["release", "environment"])
+def test_an_error_in_a_base_names_a_release_with_an_error_of_its_own(where: str) -> None:
+    files = held({"replcas": 1} if where == "release" else {}, {"resources": {"memory": "4 gigs"}})
+    if where == "environment":
+        files["environments/production/environment.yaml"] = {**kubernetes(), "analyss": {}}
+    files["environments/staging/environment.yaml"] = compose()
+    files[RELEASE] = release("recs", {"api": {}}, extends="../../../bases/recs.yaml")
+    (found,) = [d for d in compiled(files).diagnostics if d.code == "RS128"]
+    assert found.releases == ("production/recs", "staging/recs")
+    assert "RS120" in codes(compiled(files))
+
+
+def test_references_of_one_service_are_all_looked_up() -> None:
+    found = held({"model": "als@v9", "active": "nope", "dependsOn": ["zz"], "env": {"A": {"model": "version"}}})
+    assert sorted(wrong(found)) == [f"RS203 {RECS}", f"RS204 {RECS}", f"RS205 {RECS}"]
+
+
+def test_a_wrong_reference_hides_nothing_of_another_service_and_brings_no_noise() -> None:
+    files = held({"model": "als@v9"})
+    files[RECS] = release(
+        "recs",
+        {
+            "api": {"model": "als@v9"},
+            "b": {**PLAIN, "dependsOn": ["zz", "api"], "candidate": {"image": "a:2"}},
+        },
+        extends="../../../bases/recs.yaml",
+    )
+    assert sorted(wrong(files)) == [f"RS203 {RECS}", f"RS205 {RECS}", f"RS303 {RECS}"]
+
+
+def test_what_only_an_error_leaves_open_is_not_complained_about() -> None:
+    lost = {"image": None, "model": "als@v9", "env": {"A": {"model": "version"}}, "variants": {"off": {"replicas": 1}}}
+    assert wrong(held(lost)) == [f"RS203 {RECS}"]
+    assert wrong(held({"active": "nope", "candidate": {"image": "a:2"}})) == [f"RS204 {RECS}"]
+    broken = {**held({"active": "off"}), BASE: "kind: ["}
+    assert wrong(broken) == [f"RS100 {BASE}"]
+    overridden = held({"model": "als@v0.3", "resources": {"memory": "4 gigs"}}, {"model": "als@v8"})
+    assert wrong(overridden) == [f"RS128 {RECS}"]
+
+
+@pytest.mark.parametrize("value", [5, [], [[]], {"a": 5}, {"a": [{}]}, "text", None, [{}], {"model": []}])
+@pytest.mark.parametrize("field", ["variants", "candidate", "dependsOn", "env", "files", "active", "model"])
+def test_a_service_of_any_shape_over_a_base_with_an_error_is_looked_at(field: str, value: object) -> None:
+    assert "RS900" not in codes(compiled(held({field: value}, {"resources": {"memory": "4 gigs"}})))
+
+
+def test_a_second_release_of_one_name_has_one_answer() -> None:
+    files = held({})
+    files["environments/production/release.yaml"] = release("recs", {"api": {}}, extends="../../bases/recs.yaml")
+    assert wrong(files) == ["RS220 environments/production/recs/release.yaml"]
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_a_candidate_without_a_strategy_has_one_answer(lower: bool) -> None:
+    candidate = {"candidate": {"image": "a:2"}}
+    files = held({} if lower else candidate, candidate if lower else {})
+    files["environments/production/environment.yaml"] = kubernetes(None)
+    assert [code.split()[0] for code in wrong(files)] == ["RS303"]
+
+
+def test_the_limits_of_a_release_hold_for_all_its_layers_together() -> None:
+    def files(lower: int, upper: int) -> dict[str, Content]:
+        given = held({})
+        given[BASE] = base({f"b{n}": PLAIN for n in range(lower)})
+        given[RECS] = release(
+            "recs", {f"s{n}": PLAIN for n in range(upper)}, extends="../../../bases/recs.yaml", targets=["rollouts"]
+        )
+        return given
+
+    assert wrong(files(128, 128)) == []
+    (found,) = compiled(files(128, 129)).diagnostics
+    assert (found.code, found.file) == ("RS122", RECS)
+    assert "257" in found.message
+
+
+def test_the_limits_of_a_service_hold_for_all_its_layers_together() -> None:
+    def files(lower: int, upper: int) -> dict[str, Content]:
+        return held(
+            {"variants": {f"s{n}": {"replicas": 1} for n in range(upper)}},
+            {"variants": {f"b{n}": {"replicas": 1} for n in range(lower)}},
+        )
+
+    assert wrong(files(16, 16)) == []
+    assert wrong(files(16, 17)) == [f"RS122 {RECS}"]
+
+
+def test_a_value_of_another_kind_is_told_with_the_place_of_the_one_below() -> None:
+    files = held({"env": {"A": {"secret": "a/b"}}}, {"env": {"A": "plain"}})
+    (found,) = [d for d in compiled(files).diagnostics if d.code == "RS210"]
+    (related,) = found.related
+    assert (found.file, related.file) == (RECS, BASE)
+    assert "a single value" in related.message
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("RS410", {"lifecycle": {"v0.3": "archived"}}),
+        ("RS411", {"quarantine": {"v0.3": {"since": "2026-03-01", "reason": "bad"}}}),
+        ("RS412", {"lifecycle": {"v0.3": "deprecated"}}),
+    ],
+)
+def test_what_an_alias_leads_to_is_told_with_the_place_of_the_alias(code: str, fields: Map) -> None:
+    files = {**held({"model": "als@prod"}), MODEL: model(versioning="semver", aliases={"prod": "v0.3"}, **fields)}
+    (found,) = [d for d in compiled(files).diagnostics if d.code == code]
+    assert [(place.file, place.message) for place in found.related] == [(MODEL, "the alias is defined here")]
+    exact = {**files, RECS: release("recs", {"api": {"model": "als@v0.3"}}, extends="../../../bases/recs.yaml")}
+    (found,) = [d for d in compiled(exact).diagnostics if d.code == code]
+    assert found.related == ()
+
+
+def test_an_image_that_all_releases_of_a_base_lack_is_missed_at_the_base() -> None:
+    def files(*images: str | None) -> dict[str, Content]:
+        given = held({}, {"image": None})
+        given[BASE] = base({"api": {"resources": {"cpu": 1}}})
+        for number, image in enumerate(images):
+            service: Map = {"replicas": 2, **({"image": image} if image else {})}
+            name = f"r{number}"
+            given[f"environments/production/{name}/release.yaml"] = release(
+                name, {"api": service}, extends="../../../bases/recs.yaml"
+            )
+        del given[RECS]
+        return given
+
+    def missed(*images: str | None) -> list[tuple[str, tuple[str, ...]]]:
+        return [(d.file, d.releases) for d in compiled(files(*images)).diagnostics if d.code == "RS202"]
+
+    assert missed(None, None) == [(BASE, ("production/r0", "production/r1"))]
+    assert missed(None, "a:1") == [("environments/production/r0/release.yaml", ("production/r0",))]
+    assert missed("a:1", "a:1") == []

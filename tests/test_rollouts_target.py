@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from company import CANDIDATE, SERVICE, STRATEGIES, Map, company, compiled, kubernetes, objects, said, with_service
 from relspec.targets.rollouts.names import distinct
 
+TEMPLATES = "templates/rollouts/rollouts.yaml.j2"
 N = "recs-api"
 CANDIDATE_NAME = f"{N}-candidate"
 GATEWAY = "istio-ingress/main"
@@ -345,3 +347,17 @@ def test_a_candidate_that_gives_up_a_shared_account_finds_its_own() -> None:
     account = found["Rollout", CANDIDATE_NAME]["spec"]["template"]["spec"]["serviceAccountName"]
     assert ("ServiceAccount", account) in found
     assert found["Rollout", N]["spec"]["template"]["spec"]["serviceAccountName"] == "shared"
+
+
+# --- what a template may write
+
+
+PACKAGED = (Path(__file__).parents[1] / "src/relspec" / TEMPLATES).read_text("utf-8")
+
+
+@pytest.mark.parametrize("field", ["namespace", "name"])
+def test_an_object_whose_address_is_no_text_is_no_crash(field: str) -> None:
+    template = re.sub(rf"^  {field}: .*$", f"  {field}: [a]", PACKAGED, flags=re.MULTILINE)
+    result = compiled({**with_service({}), TEMPLATES: template})
+    assert result.stopped
+    assert not result.crashed

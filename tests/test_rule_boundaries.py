@@ -287,7 +287,16 @@ def test_a_model_that_nobody_runs_is_checked_too(tmp_path: Path) -> None:
         ({"strategy": {"canary": {"steps": [{"pause": {"x": 1}}]}}}, "RS120", "pause has no field", "remove it"),
         ({"candidate": {"strategy": {}}}, "RS120", "candidate has no field", "write strategy on the service itself"),
         ({"variants": {"a": {"routing": "app"}}}, "RS120", "a has no field", "write routing on the service itself"),
-        ({"env": {"A": {}}}, "RS104", "an environment variable is text", "in quotes"),
+        ({"env": {"A": {}}}, "RS104", "an environment variable is text", "or {variable: …}"),
+        ({"env": {"A": {"secrt": "a/b"}}}, "RS120", 'no field "secrt"', "did you mean secret?"),
+        ({"volumes": {"/d": {"nmae": "x"}}}, "RS120", 'no field "nmae"', "did you mean name?"),
+        ({"files": {"/a": {"form": "b"}}}, "RS120", 'no field "form"', "did you mean from?"),
+        ({"files": {"/a": {"content": "x", "from": "b"}}}, "RS125", "either from or content", "keep one of the two"),
+        ({"volumes": {"/d": {"empty": True, "name": "x"}}}, "RS125", "either empty or name", "keep one of the two"),
+        ({"env": {"A": {"secret": "a/b", "default": "c"}}}, "RS120", '"default" beside secret', "with secret"),
+        ({"model": 1.1}, "RS104", "not a number", "write <model>@<version>"),
+        ({"init": [{"name": "a", "imge": "x:1"}]}, "RS120", 'no field "imge"', "did you mean image?"),
+        ({"replicas": {"mn": 1, "max": 2, "cpu": 5}}, "RS120", 'no field "mn"', "did you mean min?"),
         ({"env": {"A": True}}, "RS104", "an environment variable is text", "in quotes"),
         ({"files": {"/a": {}}}, "RS104", "a file is {from} or {content}", "write {from: PATH} or {content: TEXT}"),
         ({"volumes": {"/a": {}}}, "RS104", "a volume is {empty}, {name} or {host}", "or {host: PATH}"),
@@ -312,6 +321,21 @@ def test_an_answer_says_what_to_type(service: Map, code: str, words: str, hint: 
     assert [each.code for each in found] == [code]
     assert words in found[0].message
     assert found[0].hint.startswith(hint) or found[0].hint.endswith(hint), found[0].hint
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("kind", "knd"), ("apiVersion", "apiVersoin"), ("services", "servces"), ("kind", "kid")]
+)
+def test_a_misspelled_key_is_not_missing_too(right: str, wrong: str) -> None:
+    document = {**RELEASE, "services": {"api": {"image": "a:1"}}}
+    slip = {wrong if key == right else key: value for key, value in document.items()}
+    found = validate(Release, slip, "x.yaml")
+    assert [(each.code, each.hint) for each in found] == [("RS120", f"did you mean {right}?")]
+
+
+def test_a_key_that_means_something_else_hides_no_missing_one() -> None:
+    found = validate(Release, {"apiVersion": "relspec/v1", "unlike": "Release", "services": {}}, "x.yaml")
+    assert {(each.code, each.message) for each in found} >= {("RS121", "the document needs kind")}
 
 
 @pytest.mark.parametrize(

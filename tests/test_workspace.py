@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from company import company, compose, on_disk, write
+from company import base, company, compose, on_disk, write
 from relspec.cli import relspec
 from relspec.diagnostics import Finding, RelspecError
 from relspec.workspace import MARKER, TEMPORARY, Changes, apply, compare
@@ -65,6 +68,105 @@ def test_nothing_is_read_or_removed_behind_a_link(root: Path, link: str) -> None
         assert error is not None
         assert error.findings[0].code == "RS604"  # type: ignore[attr-defined]
     assert stale.exists()
+
+
+@pytest.fixture
+def soon() -> Iterator[None]:
+    """Ends a test that waits, as one would that opens a pipe."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError("this waits for ever")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    # A socket's address may have no more than 107 bytes: its folder is opened, and its path starts there.
+    folder = os.open(path.parent, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{folder}/{path.name}")
+    os.close(folder)
+
+
+SPECIAL = pytest.mark.parametrize(("make", "name"), [(make_pipe, "a named pipe"), (make_socket, "a socket")])
+
+
+@pytest.mark.usefixtures("soon")
+@SPECIAL
+@pytest.mark.parametrize("arguments", [(), ("--check",), ("--out", "build")], ids=" ".join)
+def test_what_is_no_file_where_an_output_belongs_is_neither_read_nor_replaced(
+    root: Path, arguments: tuple[str, ...], make: Callable[[Path], None], name: str
+) -> None:
+    assert run(root, "compile", "--out", "build").return_value == 0
+    path = root / ("build/" + OUTPUT.removeprefix("rendered/") if "--out" in arguments else OUTPUT)
+    path.unlink()
+    make(path)
+    error = run(root, "compile", *arguments).exception
+    assert isinstance(error, RelspecError)
+    assert [finding.code for finding in error.findings] == ["RS604"]
+    assert f"is {name}, not a plain file" in error.findings[0].message
+    assert not path.is_file()
+
+
+@pytest.mark.usefixtures("soon")
+@SPECIAL
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("environments/staging/recs/release.yaml", "environments/staging/environment.yaml", "relspec.lock"),
+        *("templates/compose/compose.yaml.j2", "bases/recs.yaml", "environments/staging/recs/files/b"),
+    ],
+)
+def test_what_is_no_file_where_one_is_read_is_named_once(
+    tmp_path: Path, file: str, make: Callable[[Path], None], name: str
+) -> None:
+    service = {"image": "a:1", "files": {"/etc/a": {"from": "files"}}}
+    files = company({"api": service}, compose(), extends="../../../bases/recs.yaml")
+    write(tmp_path, {**files, "bases/recs.yaml": base({}), "environments/staging/recs/files/a": "a"})
+    path = tmp_path / file
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make(path)
+    result = run(tmp_path, "check", "--format", "json")
+    said = [(entry["code"], entry["message"]) for entry in json.loads(result.stdout)["diagnostics"]]
+    assert [each for each in said if each[0] == "RS241"] == [("RS241", f"{file} is {name}")]
+    assert "submodule" not in result.output
+    assert run(tmp_path, "compile").return_value == 1
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("name", [".gitattributes", ".gitignore"])
+def test_a_rollback_starts_no_git_that_would_wait_for_a_pipe(root: Path, name: str) -> None:
+    (root / name).unlink(missing_ok=True)
+    make_pipe(root / name)
+    error = run(root, "rollback", "staging/recs").exception
+    assert isinstance(error, RelspecError)
+    assert (error.findings[0].code, error.findings[0].where.file) == ("RS640", str(root / name))
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "words"),
+    [
+        ("relspec.lock", "RS604", "relspec.lock is a file, not a folder"),
+        ("relspec.lock/x", "RS604", "relspec.lock is a file, not a folder"),
+        ("itself", "RS604", "itself is a symbolic link, not a folder"),
+        ("/dev/null", "RS604", "/dev/null is a device, not a folder"),
+        ("n" * 300, "RS605", "can't be made: File name too long"),
+    ],
+)
+def test_out_says_why_a_folder_is_none(root: Path, folder: str, code: str, words: str) -> None:
+    (root / "itself").symlink_to("itself")
+    error = run(root, "compile", "--out", folder).exception
+    assert isinstance(error, RelspecError)
+    assert (error.findings[0].code, error.findings[0].message[-len(words) :]) == (code, words)
+    assert error.findings[0].hint
 
 
 def test_what_a_kill_left_behind_is_named_and_removed(root: Path) -> None:
@@ -231,6 +333,45 @@ def test_a_full_disk_below_stdout_is_said_in_one_sentence(root: Path, arguments:
         )
     assert done.stderr == "Error: standard output can't be written: No space left on device\n"
     assert done.returncode == 2
+
+
+SHELL = "exec {python} -m relspec -C {root} {arguments}"
+
+
+def in_shell(root: Path, arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """relspec as a shell starts it, which can close its streams."""
+    command = SHELL.format(python=sys.executable, root=root, arguments=arguments)
+    return subprocess.run(["sh", "-c", command], capture_output=True, check=False, env={**os.environ, **environment})
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2</dev/null"])
+def test_a_closed_stream_ends_no_work(root: Path, closed: str) -> None:
+    wanted = on_disk(root / "rendered")
+    shutil.rmtree(root / "rendered")
+    assert in_shell(root, f"compile {closed}").returncode == 0
+    assert on_disk(root / "rendered") == wanted
+    (root / "environments/staging/recs/release.yaml").write_text("a: 1\n")
+    assert in_shell(root, f"check {closed}").returncode == 1
+
+
+def test_a_stdout_that_is_not_for_writing_is_said_in_one_sentence(root: Path) -> None:
+    done = in_shell(root, "check --format json 1</dev/null")
+    assert done.stderr == b"Error: standard output can't be written: Bad file descriptor\n"
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", ["check", "check --format json", "check --format markdown", "compile --stdout"])
+def test_no_encoding_of_a_stream_ends_a_run(root: Path, arguments: str) -> None:
+    path = root / "environments/staging/recs/release.yaml"
+    wrong = "\n    replicas: \u2603" if "check" in arguments else "\n    env: {A: \u2603}"
+    path.write_text(path.read_text("utf-8").replace("  api:", f"  api:{wrong}"), "utf-8")
+    done = in_shell(root, arguments, PYTHONIOENCODING="latin-1")
+    assert done.returncode == (1 if "check" in arguments else 0)
+    assert b"RS900" not in done.stdout + done.stderr
+    if arguments == "check":
+        assert rb"replicas: \u2603" in done.stderr
+    elif "json" not in arguments:
+        assert "\u2603" in done.stdout.decode("utf-8")
 
 
 # --- a folder in the place of a document

@@ -18,7 +18,7 @@ from typing import Any
 from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Diagnostic, Finding, Kind, Range, RelspecError, Severity, Where
 from relspec.discovery import Found, Place, discover, not_said
-from relspec.emit import emit_documents
+from relspec.emit import emit_documents, unwritable
 from relspec.loader import Loader, Memory
 from relspec.lock import check_edition
 from relspec.lock import read as read_lock
@@ -26,11 +26,11 @@ from relspec.outputs import where
 from relspec.packaged import TemplateSources, is_packaged
 from relspec.positions import Lines, locate
 from relspec.render import TemplateSet
-from relspec.resolve import ResolvedRelease, Resolver
-from relspec.rules import check_release, check_repository
-from relspec.rules.allowances import allowed
+from relspec.resolve import ResolvedRelease, Resolver, UnresolvedError
+from relspec.rules import check_release, check_repository, check_unresolved
+from relspec.rules.allowances import Today, allowed
 from relspec.rules.helm import check_values
-from relspec.rules.repository import written_objects
+from relspec.rules.repository import at_the_base, written_objects
 from relspec.rules.services import secrets_of_output
 from relspec.schema_checks import DEFAULT_KUBERNETES, SchemaProblem, check_against, check_compose, check_object
 from relspec.spec.environment import Policies
@@ -54,6 +54,7 @@ class CompiledRelease:
     """A release and its outputs. `files` are bytes by path below rendered/<id>/; empty where it is `stopped`.
 
     A release is stopped by what its findings say, or by a target that gave up: its outputs are unknown, not gone.
+    `unresolved` is what could be made out of one that has no `release`.
     """
 
     place: Place
@@ -62,6 +63,7 @@ class CompiledRelease:
     files: Mapping[str, bytes]
     findings: tuple[Finding, ...]
     stopped: bool = False
+    unresolved: ResolvedRelease | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Compiler:
         self,
         places: Iterable[Place] | None = None,
         targets: Sequence[str] | None = None,
-        today: str | None = None,
+        today: Today = None,
         judge: Callable[[Finding], Finding] = lambda finding: finding,
     ) -> Compiled:
         """Compiles `places` (default: every release) for `targets` (default: each release's own).
@@ -157,10 +159,13 @@ class Compiler:
         whole = places is None
         releases = [self.release(place, targets) for place in (self.found.releases if places is None else places)]
         findings = [
-            judge(allowed(finding, release.release, today) if release.release is not None else finding)
+            judge(allowed(finding, known, today) if known is not None else finding)
             for release in releases
+            for known in (release.release or release.unresolved,)
             for finding in release.findings
         ]
+        if any(finding.code == "RS202" for finding in findings):
+            findings = at_the_base(findings, [known for r in releases if (known := r.release or r.unresolved)])
         try:
             if not self.any_edition:
                 findings += check_edition(self.lock)
@@ -170,9 +175,10 @@ class Compiler:
                 raise
             findings += error.findings
         findings += not_said(self.found.findings, findings)
-        resolved = [release.release for release in releases if release.release is not None]
+        first = {release.place.id: release for release in reversed(releases)}  # RS220 says that there is a second
+        resolved = [release.release for release in first.values() if release.release is not None][::-1]
         findings += check_repository(self.resolver, self.found, resolved, whole=whole)
-        findings += written_objects([(r.release, r.drafts) for r in releases if r.release is not None])
+        findings += written_objects([(r.release, r.drafts) for r in first.values() if r.release is not None][::-1])
         files = {f"{self.output}/{r.place.id}/{path}": data for r in releases for path, data in r.files.items()}
         return Compiled(files, locate(findings, self._read), tuple(releases), self.output)
 
@@ -187,8 +193,7 @@ class Compiler:
         try:
             release = self.resolver.release(place.file, place.environment, place.id)
         except RelspecError as error:
-            found = tuple(finding.of(place.id) for finding in error.findings)
-            return CompiledRelease(place, None, (), {}, found, stopped=True)
+            return given_up(place, error)
         findings = [finding.of(place.id) for finding in check_release(release)]
         if any(stops(finding) for finding in findings):
             return CompiledRelease(place, release, (), {}, tuple(findings), stopped=True)
@@ -200,10 +205,10 @@ class Compiler:
                     drafts += target(release, self.templates, self.output)
                 except RelspecError as error:
                     stopped = True
-                    findings += (self._in_template(finding).of(place.id) for finding in error.findings)
+                    findings += (self._in_template(finding, place).of(place.id) for finding in error.findings)
         for draft in drafts:
             try:
-                said = [self._in_template(finding).of(place.id) for finding in self._check(draft, release)]
+                said = [self._in_template(finding, place).of(place.id) for finding in self._check(draft, release)]
                 # Two outputs, or a rule and an output, may show one and the same secret.
                 known = {finding.where for finding in findings if finding.code == WRITTEN_OUT}
                 findings += [item for item in said if item.code != WRITTEN_OUT or item.where not in known]
@@ -211,7 +216,15 @@ class Compiler:
                 stopped = True
                 findings += (finding.of(place.id) for finding in error.findings)
         stopped = stopped or any(stops(finding) for finding in findings)
-        files = {} if stopped else {draft.path: written(draft, release) for draft in drafts}
+        files: dict[str, bytes] = {}
+        try:
+            files = {} if stopped else {draft.path: written(draft, release) for draft in drafts}
+        except (ValueError, TypeError):
+            stopped = True
+            said = [finding for draft in drafts for finding in _unwritable(draft, release)]
+            if not said:
+                raise
+            findings += (self._in_template(finding, place).of(place.id) for finding in said)
         return CompiledRelease(place, release, tuple(drafts), files, tuple(findings), stopped)
 
     def unused_environments(self) -> Iterator[Finding]:
@@ -294,11 +307,16 @@ class Compiler:
         """Whether relspec itself brings a template, asked by its name."""
         return cache(lambda name: self.sources.file_of(name).startswith("relspec:"))
 
-    def _in_template(self, finding: Finding) -> Finding:
-        """A finding in a template, with the path under which a person finds the file, and the text of its whole line."""
+    def _in_template(self, finding: Finding, place: Place) -> Finding:
+        """A finding in a template, with the path under which a person finds the file, and the text of its whole line.
+
+        A packaged template is no file of the repository: what comes of it lies at the release.
+        """
         span, name = finding.where.range, finding.where.file
         if span is None or name.endswith((".yaml", ".lock")):
             return finding
+        if self._is_packaged(name):
+            return replace(finding, where=Where(place.file, (), "key"))
         if span == Range(span.line, 1, span.line, 1) and span.line > 1:
             lines = (self.sources(name) or "").split("\n")
             text = lines[span.line - 1].rstrip() if span.line <= len(lines) else ""
@@ -315,6 +333,17 @@ def stops(finding: Finding) -> bool:
     return (finding.severity or rule.severity) is Severity.ERROR and rule.kind is Kind.STRUCTURE
 
 
+def given_up(place: Place, error: RelspecError) -> CompiledRelease:
+    """A release that could not be resolved, with what the rules say of the rest of it, and of no place twice."""
+    findings = [finding.of(place.id) for finding in error.findings]
+    unresolved = error.release if isinstance(error, UnresolvedError) else None
+    if unresolved is not None:
+        said = {(finding.code, finding.where) for finding in findings}
+        more = check_unresolved(unresolved)
+        findings += (finding.of(place.id) for finding in more if (finding.code, finding.where) not in said)
+    return CompiledRelease(place, None, (), {}, tuple(findings), stopped=True, unresolved=unresolved)
+
+
 def internal_error(error: Exception, place: Place) -> Finding:
     """RS900: what went wrong inside relspec while it compiled a release, and in which of its lines."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "relspec" in frame.filename]
@@ -326,6 +355,14 @@ def internal_error(error: Exception, place: Place) -> Finding:
         "report this line and the release's file; the other releases are not concerned",
         release=place.id,
     )
+
+
+def _unwritable(draft: Draft, release: ResolvedRelease) -> Iterator[Finding]:
+    """RS510: what a template or an override put into an output that no YAML can hold."""
+    for index, document in enumerate(draft.documents or ()):
+        for path, part, reason in unwritable(document):
+            place = where(draft, release, index, path, part)
+            yield Finding("RS510", f"{draft.path}: {reason}", place, "write another value here")
 
 
 def written(draft: Draft, release: ResolvedRelease) -> bytes:

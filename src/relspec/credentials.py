@@ -64,6 +64,16 @@ _KINDS = frozenset(
 _COMMAND = re.compile(r"(command|args?|arguments|cmd|entrypoint|exec|script|flags|options)$", re.IGNORECASE)
 """What is called so is a command, or words of one."""
 
+_LOGIN_FLAGS = frozenset({"-u", "--user", "--proxy-user", "-U"})
+"""Options of curl and its like that a user and a password follow."""
+
+_LOGIN = re.compile(r"[^\s:/@$<{]+:(?![0-9]*$)(?![a-z_-]*$)(?![$<{/*])[^\s:]{6,}$")
+"""`user:password`, other than the numbers or the plain names of a user and a group."""
+
+_LOGIN_OF_A_LINE = re.compile(
+    r"""(?<![\w-])(?:-u|-U|--user|--proxy-user)["']?(?:,\s*|\s+|=)["']?(?P<value>[^\s:/@$<{'",]+:(?![$<{/*])[^\s'",\]]+)"""
+)
+
 _FLAG = re.compile(r"--?([A-Za-z][\w-]*)")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=[\"']?(.+)", re.DOTALL)
 _SHELL_WORD = re.compile(r"""[A-Za-z_]\w*=(?:"[^"]*"|'[^']*')|"[^"]*"|'[^']*'|[^\s;&|()"']+""")
@@ -114,6 +124,11 @@ def holds_secret(name: str, text: str) -> bool:
     return (names_secret(name) and text != "" and not text.startswith("/")) or looks_secret(text)
 
 
+def number_is_secret(name: str, number: int) -> bool:
+    """Whether a number is a secret by what it is called: one of up to three digits is a setting."""
+    return names_secret(name) and _is_literal(str(number))
+
+
 def looks_secret(text: str) -> bool:
     """Whether a text is a secret wherever it stands."""
     return SIGN.search(text) is not None and SECRET_TEXT.search(text) is not None
@@ -145,16 +160,19 @@ def secret_words(words: Sequence[object]) -> Iterator[int]:
 
     A variable, a path or a small number is none, nor is the name of a secret.
     """
-    option = False
-    for index, word in enumerate(words):
+    option = login = False
+    for index, given in enumerate(words):
+        word = str(given) if type(given) is int else given
         if not isinstance(word, str):
-            option = False
+            option = login = False
             continue
         follows = option and not word.startswith("-") and _is_literal(word) and not names_secret(word)
+        follows = follows or (login and _LOGIN.match(word) is not None)
         if follows or looks_secret(word) or option_with_secret(word) or _assigns(word) or secret_in_shell(word):
             yield index
         flag = _FLAG.fullmatch(word)
         option = flag is not None and names_secret(flag[1])
+        login = word in _LOGIN_FLAGS
 
 
 def _assigns(word: str) -> bool:
@@ -172,10 +190,15 @@ def secret_in_shell(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def secret_in_text(name: str, text: str) -> bool:
-    """Whether a file's content holds a secret; in a configuration (by the file's name) values need no quotes."""
+    """Whether a file's content holds a secret; in a configuration values need no quotes.
+
+    That is by the file's name, or one without an ending, such as /etc/credentials, if it is no script.
+    """
     if looks_secret(text):
         return True
-    unquoted = name.lower().endswith(CONFIGURATIONS) or name.rpartition("/")[2].startswith(".env")
+    file = name.rpartition("/")[2]
+    script = "." in file or text.startswith("#!")
+    unquoted = name.lower().endswith(CONFIGURATIONS) or file.startswith(".env") or not script
     return any(_sets_secret(line, unquoted) for line in text.splitlines() if len(line) <= LONGEST)
 
 
@@ -193,14 +216,15 @@ def literal_secrets(data: Any, at: Path = (), name: str = "") -> Iterator[tuple[
 
     A `value` is called by the `name` beside it, an element of a list by the list, which may be a command.
     """
-    if isinstance(data, str):
-        in_shell = _COMMAND.search(name) is not None and secret_in_shell(data)
-        if in_shell or (secret_in_text(name, data) if "\n" in data else tells_secret(name, data)):
+    if isinstance(data, str | int) and not isinstance(data, bool):
+        text = str(data)
+        in_shell = _COMMAND.search(name) is not None and secret_in_shell(text)
+        if in_shell or (secret_in_text(name, text) if "\n" in text else tells_secret(name, text)):
             yield at, name
     elif isinstance(data, Mapping):
         beside = data.get("name")
         for key, value in data.items():
-            if isinstance(value, str | dict | list) and value:
+            if isinstance(value, str | int | dict | list) and value:
                 called = beside if key == "value" and isinstance(beside, str) else str(key)
                 yield from literal_secrets(value, (*at, key), called)
     elif isinstance(data, list):
@@ -221,6 +245,8 @@ def without_secrets(value: Any, name: str = "") -> Any:
         named = holds_secret("" if name == "secret" else name, value)
         inside = secret_in_shell(value) or secret_in_text(name, value) or hidden_in_prose(value) != value
         return NOT_SHOWN if named or inside else value
+    if type(value) is int:
+        return NOT_SHOWN if number_is_secret(name, value) else value
     if isinstance(value, Mapping):
         beside = value.get("name")
         called = {"default": name, "value": beside if isinstance(beside, str) else "value"}
@@ -319,6 +345,7 @@ def _spans(line: str, named: bool) -> Iterator[tuple[int, int]]:
     for word in _WORD_AFTER.finditer(line):
         if names_secret(word["key"]):
             yield word.span("value")
+    yield from (login.span("value") for login in _LOGIN_OF_A_LINE.finditer(line))
     if looks_secret(line):
         yield from (match.span() for match in SECRET_TEXT.finditer(line))
     yield from (match.span() for match in _IMAGE_LOGIN.finditer(line))

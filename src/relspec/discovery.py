@@ -11,7 +11,7 @@ from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
 from relspec.loader import Loader
 from relspec.resolve import ENVIRONMENTS
 from relspec.spec.release import Release
-from relspec.tree import MAX_FOLDERS, Tree, not_ours, too_deep
+from relspec.tree import MAX_FOLDERS, NOT_OURS, Tree, not_ours, too_deep
 
 ENVIRONMENT_FILE = "environment.yaml"
 RELEASE_FILE = "release.yaml"
@@ -52,7 +52,7 @@ def discover(tree: Tree, loader: Loader) -> Found:
     environments: list[str] = []
     places: list[Place] = []
     kind = tree.kind(ENVIRONMENTS)
-    findings = [not_ours(ENVIRONMENTS, kind, Where(ENVIRONMENTS))] if kind in ("link", "other") else []
+    findings = [not_ours(ENVIRONMENTS, kind, Where(ENVIRONMENTS))] if kind in NOT_OURS else []
     for folder, names, problems in _folders(tree, ENVIRONMENTS):
         if folder.count("/") > MAX_FOLDERS:
             findings.append(too_deep(folder))
@@ -100,7 +100,11 @@ def not_said(findings: Iterable[Finding], said: Iterable[Finding | Diagnostic]) 
 
 def _link_named(finding: Finding | Diagnostic) -> str:
     """The path of the link that a finding is about; empty where it is about none."""
-    named = re.match(r"(.+) is a (?:symbolic link|submodule)", finding.message) if finding.code == "RS241" else None
+    named = (
+        re.match(r"(.+) is a (?:symbolic link|submodule|named pipe|socket|device)", finding.message)
+        if finding.code == "RS241"
+        else None
+    )
     return named[1] if named is not None else ""
 
 
@@ -141,7 +145,7 @@ def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], lis
     """
     entries = tree.entries(folder)
     files = frozenset(name for name, kind in entries if kind == "file")
-    links = ((f"{folder}/{name}", kind) for name, kind in entries if kind in ("link", "other"))
+    links = ((f"{folder}/{name}", kind) for name, kind in entries if kind in NOT_OURS)
     problems = [not_ours(path, kind, Where(path)) for path, kind in links]
     problems += (_no_file(folder, name) for name, kind in entries if kind == "folder" and name in FILES)
     yield folder, files, problems
@@ -170,7 +174,7 @@ def _enclosing(path: str, environments: list[str]) -> str | None:
 def _is_behind_a_link(tree: Tree, folder: str) -> bool:
     """Whether the environment.yaml of a folder, or of one above it, is a link."""
     while folder.startswith(f"{ENVIRONMENTS}/"):
-        if tree.kind(f"{folder}/{ENVIRONMENT_FILE}") in ("link", "other"):
+        if tree.kind(f"{folder}/{ENVIRONMENT_FILE}") in NOT_OURS:
             return True
         folder = posixpath.dirname(folder)
     return False

@@ -33,8 +33,8 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from relspec import patterns
@@ -74,7 +74,7 @@ CODES: Final[dict[str, str]] = {
     ALIAS: "a YAML anchor, alias or merge key",
     TAB: "a tab in the indentation",
     KEY_NOT_TEXT: "a key is not text",
-    OUT_OF_RANGE: "a number out of range, or nesting that is too deep",
+    OUT_OF_RANGE: "a number out of range, nesting that is too deep, or too many values",
     CONTROL_CHARACTER: "a control character, or a character that is reserved",
 }
 """The codes this module yields, each with its title."""
@@ -82,11 +82,26 @@ CODES: Final[dict[str, str]] = {
 MAX_DEPTH: Final = 64
 """Maps and lists inside one another, the root included; deeper is RS111."""
 
+MAX_NODES: Final = 40_000
+"""Maps, lists, scalars and keys of one document; more is RS111. The careful parser takes a second for so many."""
+
+MAX_LINES: Final = 100_000
+"""Lines of a file; more is RS111."""
+
+MAX_SCANNED: Final = 50_000
+"""Lines and commas that the scan of a text takes; each costs it half a kilobyte."""
+
+MAX_TAG: Final = 1024
+"""Characters of a tag, as of a key in YAML; ruamel.yaml's time grows with the square of them."""
+
 MAX_OUTLINED: Final = 4 * MAX_FILE
 """Bytes that are walked over for positions in one file before it is parsed carefully."""
 
 MAX_PER_CODE: Final = 20
 """Findings of one code reported for one file: enough to act on, few enough to read."""
+
+MAX_PROBLEMS: Final = 1000
+"""Problems of one file after which it is not read further: far more than are reported."""
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -103,6 +118,8 @@ def needs_careful(data: bytes) -> bool:
     what is dangerous, so what nobody thought of is read carefully. It looks at the starts of plain scalars, never
     inside words, quotes or comments. Block scalars' lines are looked at like any others, which errs on the safe side.
     """
+    if data.count(b"\n") + data.count(b",") > MAX_SCANNED:
+        return True
     return _agreed().fullmatch(data) is None or (not data.isascii() and _special_character().search(data) is not None)
 
 
@@ -190,9 +207,16 @@ def parse(data: bytes, file: str) -> dict[str, Any]:
         except ValueError:  # not YAML, not UTF-8, a duplicate key: the careful parser says what and where
             pass
         else:
-            if type(document) is dict and document:
+            if type(document) is dict and document and (len(data) <= MAX_NODES or _nodes(document) <= MAX_NODES):
                 return document
     return parse_carefully(data, file)
+
+
+def _nodes(document: Any) -> int:
+    """The maps, lists, scalars and keys of a document, itself included."""
+    if isinstance(document, dict):
+        return 1 + len(document) + sum(map(_nodes, document.values()))
+    return 1 + sum(map(_nodes, document)) if isinstance(document, list) else 1
 
 
 def parse_carefully(data: bytes, file: str) -> dict[str, Any]:
@@ -220,11 +244,16 @@ class _Problem:
 
 
 def _limited(problems: tuple[_Problem, ...]) -> Iterator[_Problem]:
-    """The problems in the order of the file, at most MAX_PER_CODE of each code."""
+    """The problems in the order of the file, at most MAX_PER_CODE of each code; an anchor and what refers to it are one."""
     seen: dict[str, int] = {}
+    aliases = sum(problem.code == ALIAS for problem in problems)
     for problem in sorted(problems, key=lambda p: (p.range, p.code)):
         seen[problem.code] = seen.get(problem.code, 0) + 1
-        if seen[problem.code] <= MAX_PER_CODE:
+        if problem.code == ALIAS and aliases > 1:
+            if seen[ALIAS] == 1:
+                message = f"{problem.message}, the first of {aliases} anchors, aliases and merge keys in this file"
+                yield replace(problem, message=message)
+        elif seen[problem.code] <= MAX_PER_CODE:
             yield problem
 
 
@@ -258,9 +287,13 @@ def _read(data: bytes) -> _Reading:
         text = data.removeprefix(BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
         return _Reading((), (_not_utf8(data.removeprefix(BYTE_ORDER_MARK), error),))
+    if text.count("\n") > MAX_LINES:
+        message, line = f"the file has more than {MAX_LINES:,} lines", MAX_LINES + 1
+        hint = "split it, or keep the data outside the spec"
+        return _Reading((), (_Problem(OUT_OF_RANGE, message, Range(line, 1, line, 1), hint),))
     problems = list(_control_characters(text))
     composer = _compose(FORBIDDEN.sub("\ufffd", text) if problems else text)
-    tabs = tuple(_tabs(text, composer.documents))
+    tabs = tuple(_tabs(text, composer))
     tab_lines = {problem.range.line for problem in tabs}
     problems += tabs
     # Without its line ends nothing else of a text is where it should be.
@@ -294,13 +327,19 @@ LONE_RETURN: Final = re.compile("\r(?!\n)")
 
 
 def _control_characters(text: str) -> Iterator[_Problem]:
+    """The first of what a file may not hold, MAX_PER_CODE at most."""
     returned = False
+    found, line, counted = 0, 1, 0
     for match in FORBIDDEN.finditer(text):
         if match[0] == "\r":
             if returned:
                 continue  # lines end like that, or not: one mistake
             returned = True
-        line = text.count("\n", 0, match.start()) + 1
+        if found == MAX_PER_CODE:
+            return
+        found += 1
+        line += text.count("\n", counted, match.start())
+        counted = match.start()
         column = match.start() - text.rfind("\n", 0, match.start())
         hint = "save the file with line ends of Unix" if match[0] == "\r" else "remove it"
         message = f"the character U+{ord(match[0]):04X} is not allowed in a spec"
@@ -308,7 +347,8 @@ def _control_characters(text: str) -> Iterator[_Problem]:
 
 
 def _reserved_directives(text: str) -> Iterator[_Problem]:
-    """Directives that ruamel.yaml passes over in silence: all but %YAML and %TAG."""
+    """The first directives that ruamel.yaml passes over in silence: all but %YAML and %TAG."""
+    found = 0
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("%") and not line.startswith(("%YAML", "%TAG")):
             yield _Problem(
@@ -317,21 +357,52 @@ def _reserved_directives(text: str) -> Iterator[_Problem]:
                 Range(number, 1, number, 2),
                 "remove the line; specs are plain YAML",
             )
+            found += 1
+            if found == MAX_PER_CODE:
+                return
         elif line.strip() and not line.startswith(("#", "%")):
             return
 
 
-def _tabs(text: str, documents: list[_Node]) -> Iterator[_Problem]:
+def tabbed_lines(data: bytes) -> tuple[int, ...]:
+    """The lines (counted from 1) of a UTF-8 file that are indented with tabs: all that RS109 is about."""
+    text = data.decode("utf-8-sig")
+    return tuple(problem.range.line for problem in _tabs(text, _compose(FORBIDDEN.sub("\ufffd", text))))
+
+
+def _tabs(text: str, composer: _Composer) -> Iterator[_Problem]:
     """Lines indented by tabs, but for those inside a scalar, where a tab is text."""
     if "\t" not in text:
         return
-    inside = {line for root in documents for line in _continuation_lines(root)}
-    for number, line in enumerate(text.split("\n"), 1):
+    inside = {line for root in composer.documents for line in _continuation_lines(root)}
+    # A tab ends the reading: what is a block scalar further down, only the lines themselves say.
+    inside.update(line for line in _block_lines(composer.lines) if line >= composer.at.line)
+    for number, line in enumerate(composer.lines, 1):
         indent = line[: len(line) - len(line.lstrip(" \t"))]
         if "\t" in indent and line.strip() and number not in inside:
             column = indent.index("\t") + 1
             span = Range(number, column, number, len(indent) + 1)
             yield _Problem(TAB, "this line is indented with a tab", span, "indent with spaces")
+
+
+BLOCK_SCALAR: Final = re.compile(r"( *(?:- +)*)(?:[^#\s].*:[ \t]+)?[|>][-+0-9]*[ \t]*(?:[ \t]#.*)?\r?")
+"""A line after which a block scalar begins, and how far to the left its map or list stands."""
+
+
+def _block_lines(lines: Sequence[str]) -> Iterator[int]:
+    """The lines of block scalars, as far as they can be told without the lines around them."""
+    parent: int | None = None
+    for number, line in enumerate(lines, 1):
+        spaces = len(line) - len(line.lstrip(" "))
+        if parent is not None and (spaces > parent or not line.strip()):
+            yield number
+            continue
+        opened = BLOCK_SCALAR.fullmatch(line)
+        parent = None
+        if opened is not None:
+            # In `- |` the text goes by the dash, in `- key: |` by the key.
+            head, in_list = opened[1], opened[0][len(opened[1]) :].startswith(("|", ">"))
+            parent = head.rfind("-") if in_list else len(head)
 
 
 def _continuation_lines(root: _Node) -> Iterator[int]:
@@ -426,8 +497,8 @@ class _Open:
     nodes: list[_Node] = field(default_factory=list)
 
 
-class _TooDeepError(Exception):
-    """Ends the reading: ruamel.yaml takes minutes for a text that nests without end."""
+class _TooMuchError(Exception):
+    """Ends the reading: ruamel.yaml takes minutes for a text that goes on without end."""
 
 
 class _Composer:
@@ -442,13 +513,16 @@ class _Composer:
         self.documents: list[_Node] = []
         self.starts: list[Range] = []
         self.problems: list[_Problem] = []
+        self.at = START
         self._open: list[_Open] = []
+        self._nodes = 0
 
     def report(self, code: str, message: str, span: Range, hint: str, also: tuple[str, Range] | None = None) -> None:
         self.problems.append(_Problem(code, message, span, hint, also))
 
     def take(self, event: Any) -> None:
         """One event of ruamel.yaml, told by its class's name so that nothing is imported for it."""
+        self.at = _span(event)
         match type(event).__name__:
             case "ScalarEvent":
                 self.scalar(event)
@@ -467,6 +541,8 @@ class _Composer:
 
     def document_start(self, event: Any) -> None:
         self.starts.append(_span(event))
+        if len(self.starts) > MAX_PER_CODE:
+            raise _TooMuchError  # no more of them are reported
         if event.version is not None or event.tags:
             # The event begins at the `---` after it.
             lines = range(min(event.start_mark.line, len(self.lines)), 0, -1)
@@ -479,13 +555,25 @@ class _Composer:
             message = "`...` ends the document; a spec is one document"
             self.report(SEVERAL_DOCUMENTS, message, _span(event), "remove the line")
 
+    def count(self, event: Any) -> None:
+        """One more map, list or scalar."""
+        self._nodes += 1
+        if len(self.problems) > MAX_PROBLEMS:
+            raise _TooMuchError
+        if self._nodes > MAX_NODES:
+            message = f"the document has more than {MAX_NODES:,} maps, lists, keys and values"
+            hint = "split it, or keep the data outside the spec"
+            self.report(OUT_OF_RANGE, message, _first_line(_span(event)), hint)
+            raise _TooMuchError
+
     def begin(self, event: Any, is_map: bool) -> None:
+        self.count(event)
         self._properties(event)
         self._open.append(_Open(is_map, bool(event.flow_style), _position(event.start_mark)))
         if len(self._open) > MAX_DEPTH:
             message = f"maps and lists nest deeper than {MAX_DEPTH} levels"
             self.report(OUT_OF_RANGE, message, _first_line(_span(event)), "flatten the structure")
-            raise _TooDeepError
+            raise _TooMuchError
 
     def end(self, event: Any) -> None:
         # The event of a block collection ends at the next token, after comments and blank lines that follow.
@@ -497,11 +585,13 @@ class _Composer:
             self._close(None)
 
     def alias(self, event: Any) -> None:
+        self.count(event)
         message = f"`*{event.anchor}` is a YAML alias"
         self.report(ALIAS, message, _span(event), "write the value out, or share it through a base: `extends: …`")
         self._add(_Node(None, _span(event)))
 
     def scalar(self, event: Any) -> None:
+        self.count(event)
         self._properties(event)
         span = self._trimmed(_span(event)) if event.style in ("|", ">") else self._placed(_span(event))
         value: Any = event.value
@@ -616,19 +706,119 @@ class _Composer:
 
 def _compose(text: str) -> _Composer:
     """Read `text` with ruamel.yaml as far as it goes; a syntax error ends it and becomes a problem."""
-    from ruamel.yaml import YAML  # noqa: PLC0415  (30 ms, and most runs never need it)
-    from ruamel.yaml.error import MarkedYAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import MarkedYAMLError  # noqa: PLC0415  (30 ms, and most runs never need it)
 
     composer = _Composer(text)
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in events(text):
             composer.take(event)
     except MarkedYAMLError as error:
         composer.problems.append(_syntax_problem(error, composer.lines))
-    except _TooDeepError:
+    except _TooMuchError:
         pass  # it has been reported
+    except Exception:  # what nobody thought of is no reason to keep the place from who wrote it
+        composer.report(SYNTAX, UNREADABLE, _first_line(composer.at), "write the line in another way")
     composer.finish()
     return composer
+
+
+UNREADABLE: Final = "this can't be read as YAML"
+
+BEYOND_UNICODE: Final = "an escape that stands for no character"
+
+
+def events(text: str) -> Iterator[Any]:
+    """ruamel.yaml's events of a text, for whoever reads YAML that others wrote.
+
+    Raises MarkedYAMLError and nothing else: also where ruamel.yaml fails in another way, as it does for an escape beyond
+    Unicode. Half a surrogate pair, which it passes on, is refused as go-yaml does.
+    """
+    from ruamel.yaml import YAML  # noqa: PLC0415
+    from ruamel.yaml.error import MarkedYAMLError, StringMark  # noqa: PLC0415
+    from ruamel.yaml.reader import ReaderError  # noqa: PLC0415
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _scanner()
+    end = StringMark("", 0, 0, 0, None, 0)
+    try:
+        for event in yaml.parse(text):
+            end = event.end_mark
+            yield event
+    except MarkedYAMLError:
+        raise
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        column = error.position - text.rfind("\n", 0, error.position) - 1
+        message = "special characters are not allowed"
+        raise MarkedYAMLError(None, None, message, StringMark("", 0, line, column, None, 0)) from error
+    except Exception as error:
+        raise MarkedYAMLError(None, None, UNREADABLE, end) from error
+
+
+ESCAPE: Final = re.compile(r"\\(?:U([0-9A-Fa-f]{8})|u([0-9A-Fa-f]{4})|.)", re.DOTALL)
+
+
+@functools.cache
+def _scanner() -> Any:
+    """ruamel.yaml's scanner, but it says where each failure is, and refuses half a surrogate pair."""
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.scanner import ScannerError  # noqa: PLC0415
+
+    class GuardedScanner(_bounded_scanner()):  # type: ignore[misc]
+        def fetch_more_tokens(self) -> Any:
+            try:
+                return super().fetch_more_tokens()
+            except YAMLError:
+                raise
+            except Exception as error:
+                raise ScannerError(None, None, UNREADABLE, self.reader.get_mark()) from error
+
+        def scan_flow_scalar_non_spaces(self, double: Any, start_mark: Any) -> Any:
+            mark, begin = self.reader.get_mark(), self.reader.pointer
+            try:
+                chunks = super().scan_flow_scalar_non_spaces(double, start_mark)
+                "".join(chunks).encode()
+            except (ValueError, OverflowError) as error:  # no character, or half of one
+                mark = _at_the_escape(mark, self.reader.buffer, begin)
+                raise ScannerError("while scanning a double-quoted scalar", mark, BEYOND_UNICODE, mark) from error
+            return chunks
+
+    return GuardedScanner
+
+
+def _bounded_scanner() -> Any:
+    """ruamel.yaml's scanner without what takes it too long."""
+    from ruamel.yaml.scanner import Scanner, ScannerError  # noqa: PLC0415
+
+    class BoundedScanner(Scanner):
+        directives = 0
+
+        def fetch_directive(self) -> None:
+            self.directives += 1
+            if self.directives > MAX_PER_CODE:
+                mark = self.reader.get_mark()
+                raise ScannerError("while scanning a directive", mark, "too many directives", mark)
+            super().fetch_directive()
+
+        def scan_tag(self) -> Any:
+            token = super().scan_tag()
+            if token.end_mark.index - token.start_mark.index > MAX_TAG:
+                raise ScannerError("while scanning a tag", token.start_mark, "a tag is too long", token.start_mark)
+            return token
+
+    return BoundedScanner
+
+
+def _at_the_escape(mark: Any, text: str, begin: int) -> Any:
+    """`mark`, which is at the offset `begin`, moved to the first escape from there that stands for no character."""
+    for escape in ESCAPE.finditer(text, begin):
+        code = int(escape[1] or escape[2] or "0", 16)
+        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+            before = text[begin : escape.start()]
+            mark.column = len(before) - before.rfind("\n") - 1 + (0 if "\n" in before else mark.column)
+            mark.line += before.count("\n")
+            break
+    return mark
 
 
 def _position(mark: Any) -> tuple[int, int]:
@@ -642,6 +832,9 @@ def _span(event: Any) -> Range:
 # --- syntax errors ---------------------------------------------------------------------------------------------------
 
 EXPLANATIONS: Final[tuple[tuple[str, str, str], ...]] = (
+    (BEYOND_UNICODE, BEYOND_UNICODE, "write the character itself, or \\\\ for a backslash"),
+    ("special characters", "a character that YAML does not allow, such as a control character", "remove it"),
+    (UNREADABLE, UNREADABLE, "write the line in another way"),
     ("mapping values are not allowed", "a second `: ` on one line, or a line indented too far", "quote the value"),
     ("could not find expected ':'", "this line is neither `key: value` nor `- item`", "add `:` and a space"),
     (
@@ -665,35 +858,81 @@ EXPLANATIONS: Final[tuple[tuple[str, str, str], ...]] = (
     ("did not find expected ',' or", "a bracket is opened and not closed", "close it"),
     ("mapping keys are not allowed", "a `?` key can't stand here", "write `key: value`"),
     ("expected '<document start>'", "text after the end of the document", "line it up with the lines before it"),
+    ("node content, but found '<stream end>'", "the text ends where a value should follow", "close the bracket"),
+    ("undefined tag handle", "a tag with a handle that is not defined", "remove it"),
+    ("a tag is too long", f"a tag of more than {MAX_TAG:,} characters", "remove it"),
+    ("expected '>'", "a tag begins with `!<` and does not end", "remove it"),
+    ("codec can't decode", "an escape in a tag that is not UTF-8", "remove it"),
+    ("expected URI", "a tag that is not complete", "remove it"),
+    ("YAML directive", "a directive is written twice", "remove the line"),
+    ("incompatible YAML document", "the document asks for another YAML than 1.x", "remove the line"),
+    ("too many directives", "too many directives", "remove the lines"),
+    ("expected the node content", "a value is missing here", "write the value, or remove the sign before it"),
+    (
+        "expected alphabetic or numeric character",
+        "`&` and `*` begin an anchor or an alias in YAML, and this is neither",
+        "put the value in quotes",
+    ),
+    (
+        "expected a comment or a line break",
+        "after `|` or `>` the text begins on the next line",
+        "put the value in quotes, or on the lines below",
+    ),
+    (
+        "expected chomping or indentation indicators",
+        "after `|` or `>` the text begins on the next line",
+        "put the value in quotes, or on the lines below",
+    ),
+    ("indentation indicator", "`|` and `>` take an indent from 1 to 9", "remove the number"),
+    ("unexpected ':'", "a `:` can't stand here between brackets", "put the value in quotes"),
+    ("non-comment content after", "text after the end of the document", "remove it"),
     ("duplicate anchor", "an anchor is written twice", "remove it; to share values use a base: `extends: …`"),
 )
 """Part of a parser's message, what it means to whoever wrote the file, and what to do."""
 
 
 def explained(problem: str) -> str:
-    """What a parser's message means, in the words of whoever wrote the text; the message itself where we have none."""
-    return next((explanation for part, explanation, _ in EXPLANATIONS if part in problem), problem)
+    """What a parser's message means, in the words of whoever wrote the text."""
+    return next((explanation for part, explanation, _ in EXPLANATIONS if part in problem), UNREADABLE)
+
+
+def why_not_json(error: Exception) -> str:
+    """What Python's json says of a text or a value, without what it says to Python programmers."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return "a number has too many digits" if "sys.set_int_max_str_digits" in str(error) else str(error)
+
+
+SECOND_COLON: Final = ("a value between brackets can't hold a second `: `", "put the value in quotes")
 
 
 def _syntax_problem(error: MarkedYAMLError, lines: list[str]) -> _Problem:
     """One sentence for a parser's error, where it helps most: an unclosed quote at the quote, else at the problem."""
     problem = str(error.problem or error.context or "not valid YAML")
-    message, hint = problem, "correct the line"
+    message, hint = UNREADABLE, "correct the line, or put the value in quotes"
     for part, explanation, advice in EXPLANATIONS:
         if part in problem:
             message, hint = explanation, advice
             break
+    if "but got ':'" in problem and _on_one_line(error):
+        message, hint = SECOND_COLON
     opened = "never closed" in message or "not closed" in message
     mark = (error.context_mark if opened else None) or error.problem_mark or error.context_mark
     code = SYNTAX
     if "directive" in problem or (mark is not None and _line(lines, mark.line).startswith("%")):
         code, message, hint = TAG, "this line is a YAML directive", "remove the line; specs are plain YAML 1.2"
-    elif "undefined tag handle" in problem or "scanning a tag" in str(error.context):
+    elif "undefined tag handle" in problem or re.search("(?:scanning|parsing) an? tag", str(error.context)):
         code, message, hint = TAG, "this is a YAML tag", "remove it; write text in quotes, numbers and booleans plain"
     if mark is None:
         return _Problem(code, message, START, hint)
     line, column = mark.line + 1, mark.column + 1
     return _Problem(code, message, Range(line, column, line, column + 1), hint)
+
+
+def _on_one_line(error: MarkedYAMLError) -> bool:
+    """Whether what a parser stumbled over stands on the line on which it began."""
+    begin, end = error.context_mark, error.problem_mark
+    return begin is not None and end is not None and bool(begin.line == end.line)
 
 
 def _line(lines: list[str], index: int) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
+
+from relspec.diagnostics import Part, Path
 
 MAX_KEY: Final = 1000
 """Characters of a key as written, quotes included. Parsers stop looking for its `:` after 1024."""
@@ -67,6 +69,36 @@ def emit(value: Any) -> str:
 def emit_documents(documents: Sequence[Any]) -> str:
     """Several documents in one stream, `---` between them."""
     return "---\n".join([emit(document) for document in documents])
+
+
+def unwritable(value: Any, path: Path = ()) -> Iterator[tuple[Path, Part, str]]:
+    """What `emit` can't write in a value: the path of each such node, whether it is its key, and why."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else None
+    if items is None:
+        reason = _reason(_text_of, value)
+        if reason:
+            yield path, "value", reason
+        return
+    for key, item in items:
+        reason = _reason(_key, key) if isinstance(value, dict) else ""
+        if reason:
+            yield (*path, key), "key", reason
+        else:
+            yield from unwritable(item, (*path, key))
+
+
+def _reason(write: Callable[[Any], str], part: Any) -> str:
+    try:
+        write(part).encode()
+    except UnicodeEncodeError:
+        return f"the text {part[:40]!r} holds half a surrogate pair, which is no character"
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return ""
+
+
+def _text_of(value: Any) -> str:
+    return _leaf(value, "")
 
 
 # Below, `indent` is the white space before a map's or list's lines, `first` what its first line begins with: after the

@@ -39,6 +39,12 @@ LAYERED: Final = ("Release", "Environment")
 MAX_FIXED_FILE: Final = 128 * 1024
 """Bytes of a file that fixes are worked out for: each takes a few careful reads of it."""
 
+MAX_FIXED_SIGNS: Final = 10_000
+"""Lines and commas of such a file: the careful parser's time goes by them."""
+
+MAX_READ: Final = 2**20
+"""Bytes of all files, each counted once a fix, that one report's fixes are worked out for."""
+
 MAX_FIXES: Final = 100
 """Fixes that one report carries: enough to act on. `--fix` works them all out, round by round."""
 
@@ -53,16 +59,25 @@ def with_fixes(diagnostics: Sequence[Diagnostic], read: Read, limit: int | None 
     `read` gives a file's bytes and raises RelspecError where there is none.
     """
     left = len(diagnostics) if limit is None else limit
+    unread = MAX_READ
     meant = Counter(_new_name(diagnostic) for diagnostic in diagnostics)
     found = []
     for diagnostic in diagnostics:
         fix = None
         # Of two slips of one key nobody knows which is meant.
-        if left > 0 and _may_have_one(diagnostic) and meant[_new_name(diagnostic)] < 2:
+        if left > 0 and unread > 0 and _may_have_one(diagnostic) and meant[_new_name(diagnostic)] < 2:
             left -= 1
+            unread -= 0 if limit is None else _size(read, diagnostic.file)
             fix = fix_of(diagnostic, read)
         found.append(diagnostic if fix is None else replace(diagnostic, fix=fix))
     return tuple(found)
+
+
+def _size(read: Read, file: str) -> int:
+    try:
+        return len(read(file))
+    except RelspecError:
+        return 0
 
 
 def _new_name(diagnostic: Diagnostic) -> tuple[str, Path, str, int]:
@@ -79,7 +94,7 @@ def fix_of(diagnostic: Diagnostic, read: Read) -> Fix | None:
         return None
     try:
         data = read(diagnostic.file)
-        if len(data) > MAX_FIXED_FILE:
+        if len(data) > MAX_FIXED_FILE or data.count(b"\n") + data.count(b",") > MAX_FIXED_SIGNS:
             return None
         made = next((made for made in _made(diagnostic, data) if _is_certain(diagnostic, data, made[1])), None)
     except (RelspecError, ValueError, LookupError, TypeError):
@@ -91,7 +106,12 @@ def fix_of(diagnostic: Diagnostic, read: Read) -> Fix | None:
 
 
 def fixed(data: bytes, fixes: Iterable[Fix]) -> bytes:
-    """A file with its fixes, but for those that touch one before them, or that go wrong together with the others.
+    """A file with the fixes that can be made at once: see `made_at_once`."""
+    return made_at_once(data, fixes)[0]
+
+
+def made_at_once(data: bytes, fixes: Iterable[Fix]) -> tuple[bytes, tuple[Fix, ...]]:
+    """A file with its fixes, and which those are: not those that touch one before them, or go wrong with the others.
 
     The first is always made, so that round by round all are.
     """
@@ -104,7 +124,7 @@ def fixed(data: bytes, fixes: Iterable[Fix]) -> bytes:
             if _is_no_worse(made, more, fix.file):
                 made = more
                 chosen.append(fix)
-    return made
+    return made, tuple(chosen)
 
 
 def _spliced(data: bytes, fixes: Sequence[Fix]) -> bytes:
@@ -332,12 +352,13 @@ TAB_WIDTHS: Final = (2, 4, 8)
 
 
 def _tabs(_diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
-    """RS109: every tab of an indent as spaces, where it makes no difference how many a tab stands for."""
+    """RS109: every wrong indent in spaces, where it makes no difference how many a tab stands for."""
     mark = documents.BYTE_ORDER_MARK if data.startswith(documents.BYTE_ORDER_MARK) else b""
     text = data.decode("utf-8-sig")
+    wrong = frozenset(documents.tabbed_lines(data))
     read: list[tuple[bytes, Any]] = []
     for width in TAB_WIDTHS:
-        made = mark + _without_tabs(text, width).encode()
+        made = mark + _without_tabs(text, width, wrong).encode()
         try:
             read.append((made, documents.parse(made, "")))
         except RelspecError:
@@ -346,8 +367,12 @@ def _tabs(_diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
         yield "indent with spaces", read[0][0]
 
 
-def _without_tabs(text: str, width: int) -> str:
-    return re.sub(r"^[ \t]+(?=[^\s])", lambda indent: indent[0].expandtabs(width), text, flags=re.MULTILINE)
+def _without_tabs(text: str, width: int, wrong: frozenset[int]) -> str:
+    """The text with the indents of some lines, counted from 1, in spaces."""
+    return "\n".join(
+        re.sub(r"^[ \t]+", lambda indent: indent[0].expandtabs(width), line) if number in wrong else line
+        for number, line in enumerate(text.split("\n"), 1)
+    )
 
 
 def _key_in_quotes(diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:

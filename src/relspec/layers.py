@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relspec.diagnostics import Finding, Part, Path, Where
+from relspec.diagnostics import Finding, Part, Path, Related, Where
 from relspec.spec.environment import is_exposure
 
 Data = dict[str, Any]
@@ -132,24 +132,25 @@ def long_form(service: Data) -> Data:
 def merge(layers: Sequence[Layer], problems: list[Finding]) -> Layers:
     """The layers over each other, lowest first; RS210 and RS211 go to `problems`."""
     merged: Data = {}
-    for layer in layers:
-        merged = _over(merged, layer.data, (), layer, problems)
+    for count, layer in enumerate(layers, 1):
+        merged = _over(merged, layer.data, (), layers[:count], problems)
     return Layers(tuple(layers), merged)
 
 
-def _over(lower: Data, upper: Data, path: Path, layer: Layer, problems: list[Finding]) -> Data:
+def _over(lower: Data, upper: Data, path: Path, layers: Sequence[Layer], problems: list[Finding]) -> Data:
+    """A map of the last of `layers` over what the ones below it came to."""
     result = dict(lower)
     for key, value in upper.items():
         if value is None:
-            _remove(result, key, path, layer, problems)
+            _remove(result, key, path, layers[-1], problems)
         elif not path and key in WHOLE:
             result[key] = value
         elif not path and key == "variants" and isinstance(value, dict):
-            result[key] = _variants(result.get(key) or {}, value, layer, problems)
+            result[key] = _variants(result.get(key) or {}, value, layers[-1], problems)
         elif (not path and key in PATCHES) or (key == "values" and (*path, key) in VALUES):
             result[key] = patched(result[key], value) if key in result else value
         else:
-            result[key] = _merged(result.get(key), value, (*path, key), layer, problems)
+            result[key] = _merged(result.get(key), value, (*path, key), layers, problems)
     return result
 
 
@@ -161,28 +162,28 @@ def _remove(result: Data, key: str, path: Path, layer: Layer, problems: list[Fin
         problems.append(_nothing_to_remove(layer, (*path, key)))
 
 
-def _merged(below: Any, value: Any, path: Path, layer: Layer, problems: list[Finding]) -> Any:
+def _merged(below: Any, value: Any, path: Path, layers: Sequence[Layer], problems: list[Finding]) -> Any:
     """A value over what lies below it: maps merge, everything else replaces and keeps its kind."""
     if below is not None and _kind(below) != _kind(value):
-        problems.append(_another_kind(layer, path, below, value))
+        problems.append(_another_kind(layers, path, below, value))
         return below if isinstance(value, dict) else value
     if not isinstance(value, dict):
         return value
     if below is None or _another_form(path, below, value):
         below = {}
     if path[0] in ATOMS and len(path) == 1:
-        return _atoms(below, value, path, layer, problems)
-    return _over(below, value, path, layer, problems)
+        return _atoms(below, value, path, layers, problems)
+    return _over(below, value, path, layers, problems)
 
 
-def _atoms(lower: Data, upper: Data, path: Path, layer: Layer, problems: list[Finding]) -> Data:
+def _atoms(lower: Data, upper: Data, path: Path, layers: Sequence[Layer], problems: list[Finding]) -> Data:
     result = dict(lower)
     for key, value in upper.items():
         if value is None:
-            _remove(result, key, path, layer, problems)
+            _remove(result, key, path, layers[-1], problems)
             continue
         if key in result and isinstance(result[key], dict) != isinstance(value, dict):
-            problems.append(_another_kind(layer, (*path, key), result[key], value))
+            problems.append(_another_kind(layers, (*path, key), result[key], value))
         result[key] = value
     return result
 
@@ -224,12 +225,15 @@ def _nothing_to_remove(layer: Layer, path: Path) -> Finding:
     return Finding("RS211", f"null removes {path[-1]}, but no layer below sets it", layer.where(path, "value"), hint)
 
 
-def _another_kind(layer: Layer, path: Path, below: Any, value: Any) -> Finding:
+def _another_kind(layers: Sequence[Layer], path: Path, below: Any, value: Any) -> Finding:
+    """RS210 in the last of `layers`, which has a value of another kind than those below it."""
+    lower = Layers(tuple(layers[:-1]), {}).where(path, "key")
     return Finding(
         "RS210",
         f"{path[-1]} is {_kind(value)} here, but {_kind(below)} in a layer below",
-        layer.where(path, "value"),
+        layers[-1].where(path, "value"),
         f"write {_kind(below)}",
+        (Related(f"the layer below sets it to {_kind(below)} here", lower),),
     )
 
 

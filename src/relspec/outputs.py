@@ -24,6 +24,9 @@ def origin_of(draft: Draft, document: int, path: Path) -> Path | None:
 
 def where(draft: Draft, release: ResolvedRelease, document: int, path: Path, part: Part = "value") -> Where:
     """Where the node at `path` of an output was written: in the spec, or in the template."""
+    removed = _removed_from(draft, document, path)
+    if removed is not None:
+        return release.where(removed, "key")
     source = origin_of(draft, document, path)
     if source is not None:
         return release.where(source, part)
@@ -31,6 +34,25 @@ def where(draft: Draft, release: ResolvedRelease, document: int, path: Path, par
         return Where(draft.template, range=Range(1, 1, 1, 1))
     site = draft.rendered.site_at(*_in_render(draft, document, path))
     return Where(site.template, range=Range(site.line, 1, site.line, 1))
+
+
+def _removed_from(draft: Draft, document: int, path: Path) -> Path | None:
+    """The path in the release of an override that removed an entry of the node at `path`: what is missing there now."""
+    if not draft.patched or not draft.documents:
+        return None
+    node = draft.documents[document]
+    for step in path:
+        try:
+            node = node[step]
+        except (LookupError, TypeError):
+            return None
+    whole = (document, *path)
+    entries = (
+        (patched[len(whole)], source)
+        for patched, source in draft.patched.items()
+        if len(patched) == len(whole) + 1 and patched[: len(whole)] == whole
+    )
+    return next((source for entry, source in entries if isinstance(node, dict) and entry not in node), None)
 
 
 def _in_render(draft: Draft, document: int, path: Path) -> tuple[int, Path]:

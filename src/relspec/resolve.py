@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from relspec.diagnostics import Finding, Part, Path, RelspecError, Remedy, Where
+from relspec.diagnostics import Finding, Part, Path, Related, RelspecError, Remedy, Where
 from relspec.layers import Data, Layer, Layers, long_form, merge
 from relspec.loader import Loader
 from relspec.registry.records import Registry, ResolvedModel
@@ -36,7 +36,7 @@ from relspec.spec.service import (
 )
 from relspec.spec.strategy import Strategy
 from relspec.spec.validation import findings_of
-from relspec.tree import absent, relative, walk
+from relspec.tree import NOT_OURS, absent, downwards, relative, walk
 
 ENVIRONMENTS = "environments"
 TARGETS = ("compose", "helm", "rollouts")
@@ -44,6 +44,10 @@ MAX_FILES = 256
 """Files of a folder that `files: {…: {from: FOLDER}}` mounts."""
 
 MAX_BASES = 4
+MAX_SERVICES = 256
+MAX_VARIANTS = 32
+"""Of a release and of a service, all layers together."""
+
 PATCH_ONLY = ("variants", "active", "candidate", "strategy")
 """Fields of a service that its candidate does not have."""
 
@@ -76,6 +80,18 @@ class File:
     content: bytes
     source: str | None
     origin: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The documents of a release, deepest base first, and what is wrong with them; not `whole` where one is not known.
+
+    A document that is wrong is among them as it was written, if it could be parsed.
+    """
+
+    documents: tuple[Layer, ...]
+    findings: tuple[Finding, ...]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +198,8 @@ class ResolvedRelease:
     helm: HelmSource | None
     overrides: Overrides | None
     inputs: tuple[str, ...] = field(default=())
+    unsound: frozenset[str] = frozenset()
+    """Services with an error, of a release that has one (`UnresolvedError`): of these, `services` has what could be made out."""
 
     def where(self, path: Path, part: Part = "value") -> Where:
         """Where a node was written. Paths of a service start ("services", name), of the environment ("environment",)."""
@@ -193,6 +211,14 @@ class ResolvedRelease:
                 return service.candidate.where(path[3:], part)
             return service.where(path[2:], part)
         return self.layers.where(path, part)
+
+
+class UnresolvedError(RelspecError):
+    """A release that has errors. `release` is what could be made out: enough to ask the rules about the rest of it."""
+
+    def __init__(self, release: ResolvedRelease, *findings: Finding) -> None:
+        super().__init__(*findings)
+        self.release = release
 
 
 class Resolver:
@@ -279,39 +305,48 @@ class Resolver:
     # --- releases
 
     def release(self, file: str, environment_path: str, release_id: str) -> ResolvedRelease:
-        """The release written in `file`. Raises RelspecError with everything that keeps it from being resolved."""
+        """The release written in `file`. Raises RelspecError with everything that keeps it from being resolved.
+
+        That is `UnresolvedError` where its documents are sound: then there is something that rules can be asked about.
+        """
         problems: list[Finding] = []
         environment: ResolvedEnvironment | None = None
-        documents: list[Layer] = []
         try:
             environment = self.environment(environment_path)
         except RelspecError as error:
             problems += error.findings
-        try:
-            documents = self.documents(file)
-        except RelspecError as error:
-            problems += error.findings
-            problems += self._unknown_models(file)
-        if environment is None or not documents:
+        chain = self._chain(file)
+        problems += chain.findings
+        documents = chain.documents
+        if documents and not self.loader.refused(file):
+            problems += _name_problems(documents[-1].data, file, environment_path)
+        if environment is None or chain.findings:
+            names = _service_names(documents)
+            problems += (f for name in names for f in self._references(name, chain, environment, problems))
             raise RelspecError(*problems)
         top = documents[-1].data
         name = str(top.get("name") or release_id.rpartition("/")[2])
-        problems += _name_problems(top, file, environment_path)
         layers = merge(
             [_without(layer, "services", "apiVersion", "kind", "extends", "name") for layer in documents], problems
         )
         targets = _targets_of_release(layers, environment, file, problems)
         services: dict[str, ResolvedService] = {}
-        for service in dict.fromkeys(name for layer in documents for name in (layer.data.get("services") or {})):
-            resolved = self._service(service, documents, environment, targets, problems)
+        unsound: set[str] = set()
+        for service in _service_names(documents):
+            found: list[Finding] = []
+            resolved = self._service(service, chain, environment, targets, found)
             if resolved is not None:
                 services[service] = resolved
+            if found:
+                unsound.add(service)
+                problems += found
         if not problems and not services:
             problems.append(Finding("RS121", "a release needs a service", Where(file, (), "key"), "add services: {…}"))
-        if problems:
-            raise RelspecError(*problems)
+        if len(services) > MAX_SERVICES:
+            where = Where(file, ("services",), "key")
+            raise RelspecError(*problems, _too_many("services", len(services), MAX_SERVICES, where))
         merged = layers.merged
-        return ResolvedRelease(
+        release = ResolvedRelease(
             id=release_id,
             name=name,
             file=file,
@@ -322,34 +357,51 @@ class Resolver:
             helm=HelmSource.model_validate(merged["helm"]) if merged.get("helm") else None,
             overrides=Overrides.model_validate(merged["overrides"]) if merged.get("overrides") else None,
             inputs=tuple(layer.file for layer in documents),
+            unsound=frozenset(unsound),
         )
-
-    def _unknown_models(self, file: str) -> Iterator[Finding]:
-        """RS201, RS203 of a release that is wrong in other ways too: everything wrong is said at once."""
-        services = self.loader.refused(file).get("services")
-        for name, service in services.items() if isinstance(services, dict) else ():
-            for path, reference in model_references(service):
-                try:
-                    self.registry.resolve(reference, Where(file, ("services", name, *path)))
-                except RelspecError as error:
-                    yield from error.findings
+        if problems:
+            raise UnresolvedError(release, *problems)
+        return release
 
     def documents(self, file: str) -> list[Layer]:
         """The `extends` chain of a release, deepest base first, release.yaml last. Raises RelspecError."""
+        chain = self._chain(file)
+        if chain.findings:
+            raise RelspecError(*chain.findings)
+        return list(chain.documents)
+
+    def _chain(self, file: str) -> _Chain:
+        """The `extends` chain as far as it can be followed: past a document that has errors, too."""
         chain: list[Layer] = []
+        problems: list[Finding] = []
         seen: list[str] = []
         current = file
         while True:
-            data = self.loader.document(current, Release, "Release")
-            label = "release" if current == file else f"base {current}"
-            chain.append(Layer(label, current, (), data))
+            wrong: tuple[Finding, ...] = ()
+            try:
+                data = self.loader.document(current, Release, "Release")
+            except RelspecError as error:
+                wrong = error.findings
+                data = self.loader.refused(current)
+            problems += wrong
+            if wrong and not data:
+                return _Chain(tuple(chain[::-1]), tuple(problems), whole=False)
+            if seen and data.get("name") is not None:
+                where = Where(current, ("name",), "key")
+                problems.append(Finding("RS212", "a base has no name", where, "remove the line"))
+            chain.append(Layer("release" if current == file else f"base {current}", current, (), data))
             seen.append(current)
             extends = data.get("extends")
             if extends is None:
-                return chain[::-1]
+                return _Chain(tuple(chain[::-1]), tuple(problems), whole=True)
+            if not isinstance(extends, str) or any(finding.where.path[:1] == ("extends",) for finding in wrong):
+                return _Chain(tuple(chain[::-1]), tuple(problems), whole=False)
             where = Where(current, ("extends",))
-            current = relative(current, extends, origin=where)
-            self._check_base(current, seen, where)
+            try:
+                current = relative(current, extends, origin=where)
+                self._check_base(current, seen, where)
+            except RelspecError as error:
+                return _Chain(tuple(chain[::-1]), (*problems, *error.findings), whole=False)
 
     def _check_base(self, base: str, seen: list[str], where: Where) -> None:
         if base in seen:
@@ -365,58 +417,103 @@ class Resolver:
                 Finding("RS212", f"a base lies outside {ENVIRONMENTS}/", where, "move it, for example to bases/")
             )
         kind = self.loader.tree.kind(base)
-        if kind in ("missing", "link", "other"):
-            raise RelspecError(absent(self.loader.tree, base, where))
+        if kind == "missing" or kind in NOT_OURS:
+            why = absent(self.loader.tree, base, where)
+            # What a base is instead of a file is said there, once for all releases.
+            barrier = next((part for part in downwards(base) if self.loader.tree.kind(part) in NOT_OURS), None)
+            raise RelspecError(why if barrier is None else replace(why, where=Where(barrier)))
         if kind == "folder":
             raise RelspecError(Finding("RS240", f"{base} is a folder", where, "name the file in it"))
         self._not_an_output(base, where)
-        data = self.loader.document(base, Release, "Release")
-        if data.get("name") is not None:
-            raise RelspecError(Finding("RS212", "a base has no name", Where(base, ("name",), "key"), "remove the line"))
+
+    def _references(
+        self, name: str, chain: _Chain, environment: ResolvedEnvironment | None, said: Iterable[Finding]
+    ) -> Iterator[Finding]:
+        """What a service refers to and is not there, where it can't be resolved: by what its documents say alone.
+
+        They may be wrong in any other way. Nothing is said of what `said` has, nor of what only an error leaves open.
+        """
+        known = {(finding.code, finding.where) for finding in said}
+        for finding in self._unknown(name, chain, environment):
+            if (finding.code, finding.where) not in known:
+                yield finding
+
+    def _unknown(self, name: str, chain: _Chain, environment: ResolvedEnvironment | None) -> Iterator[Finding]:
+        documents = [layer for layer in chain.documents if isinstance(_services(layer).get(name), dict)]
+        if not documents or _services(chain.documents[-1]).get(name, {}) is None:
+            return
+        yield from self._unknown_models(name, documents)
+        for mounted, (value, where) in _entries(documents, name, "files").items():
+            if isinstance(value, dict) and isinstance(value.get("from"), str):
+                yield from self._file_problems(mounted, value["from"], replace(where, path=(*where.path, "from")))
+        if chain.whole:
+            yield from _unknown_dependencies(name, documents, _service_names(chain.documents))
+        if environment is None:
+            return
+        if chain.whole:
+            lower = merge(environment.defaults, []).merged.get("variants") or {}
+            yield from _unknown_variants(name, documents, lower)
+        for value, where in _entries(documents, name, "env").values():
+            variable = value.get("environment") if isinstance(value, dict) else None
+            if isinstance(variable, str) and environment.value(variable) is None:
+                yield _no_variable(variable, environment, where)
+
+    def _unknown_models(self, name: str, documents: Sequence[Layer]) -> Iterator[Finding]:
+        """RS201, RS203, and what is wrong with the records that are there."""
+        references: dict[Path, tuple[str, Where]] = {}
+        for layer in reversed(documents):
+            for path, reference in model_references(layer.data["services"][name]):
+                references.setdefault(path, (reference, layer.where(("services", name, *path))))
+        for reference, where in references.values():
+            try:
+                self.registry.resolve(reference, where)
+            except RelspecError as error:
+                yield from error.findings
+
+    def _file_problems(self, path: str, source: str, where: Where) -> Iterator[Finding]:
+        """RS240, RS241 of a file that a service mounts at `path`."""
+        try:
+            for _ in self._file_at(path, source, where):
+                pass
+        except RelspecError as error:
+            yield from (_at(finding, where) for finding in error.findings)
 
     # --- services
 
     def _service(
         self,
         name: str,
-        documents: list[Layer],
+        chain: _Chain,
         environment: ResolvedEnvironment,
         targets: tuple[str, ...],
         problems: list[Finding],
     ) -> ResolvedService | None:
-        layers: list[Layer] = list(environment.defaults)
-        for document in documents:
-            services = document.data.get("services") or {}
-            if name not in services:
-                continue
-            path: Path = ("services", name)
-            if services[name] is None:
-                if not any(layer.path[:1] == ("services",) for layer in layers):
-                    problems.append(
-                        Finding(
-                            "RS211",
-                            f"null removes {name}, but no layer below has it",
-                            document.where(path),
-                            "remove the line",
-                        )
-                    )
-                layers = list(environment.defaults)
-                continue
-            layers.append(Layer(document.name, document.file, path, long_form(services[name])))
+        """The service after all layers, or what could be made out of it where something goes to `problems`."""
+        layers = _layers(name, chain, environment, problems)
         if len(layers) == len(environment.defaults):
             return None
         own: list[Finding] = []
         plain = merge(layers, own)
         active = plain.merged.get("active")
+        variants = plain.merged.get("variants") or {}
+        if active is not None and active not in variants:
+            own.append(_no_variant(active, variants, plain.where(("active",))))
+            active = None
         merged = plain if active is None else _with_variant(plain, active, own)
-        service = None if own else self._built(name, ("services", name), merged, environment, targets, active, own)
-        if active is not None and service is not None:
+        service = self._built(name, ("services", name), merged, environment, targets, active, own)
+        if service is None:
+            own += self._references(name, chain, environment, own)
+        if active is not None:
             # What runs when the line `active` is removed must resolve before it is.
             self._built(name, ("services", name), plain, environment, targets, None, own)
-        if service is not None and plain.merged.get("variants"):
+        if len(variants) > MAX_VARIANTS:
+            own.append(_too_many("variants", len(variants), MAX_VARIANTS, plain.where(("variants",), "key")))
+        elif service is not None and variants:
             service = replace(service, variants=self._variants(name, plain, environment, targets, own))
-        problems += own
-        return None if own else service
+        if own:
+            # The variants say again what is wrong with the service that they are variants of.
+            problems += dict.fromkeys(own)
+        return service
 
     def _variants(
         self,
@@ -449,32 +546,34 @@ class Resolver:
         if spec is None:
             return None
         model = self._model(spec, layers, problems)
-        if spec.model is not None and model is None:
-            return None
+        unknown = spec.model is not None and model is None
         image = spec.image or (model.record.runtime.image if model and model.record.runtime else None)
-        if image is None and not problems:
+        if image is None and not unknown and all(finding.code != "RS202" for finding in problems):
             problems.append(
                 Finding(
                     "RS202",
                     f"{name} has no image, and its model version's runtime has none either",
                     layers.where((), "key"),
                     "add image: registry/name:tag",
+                    _introduced(layers),
                 )
             )
         candidate = None
         if spec.candidate is not None and active is None:
             candidate = self._candidate(name, path, layers, environment, targets, problems)
-        env = _env(spec, model, environment, layers, problems)
-        problems += _companion_problems(spec, model, environment, layers)
+        found: list[Finding] = []
+        env = _env(spec, model, environment, layers, found)
+        found += _companion_problems(spec, model, environment, layers)
+        if found:
+            # Whether the record has a field is not known while it is not known which record.
+            problems += (finding for finding in found if not unknown or finding.code != "RS208")
         files = tuple(self._files(spec, layers, problems))
-        if problems or image is None:
-            return None
         return ResolvedService(
             name=name,
             path=path,
             spec=spec,
             layers=layers,
-            image=image,
+            image=image or "",
             model=model,
             env=env,
             files=files,
@@ -517,11 +616,15 @@ class Resolver:
             elif isinstance(file, FileFrom):
                 where = layers.where(("files", path, "from"))
                 try:
-                    source = relative(where.file, file.from_, origin=where)
-                    self._not_an_output(source, where)
-                    yield from self._files_from(path, source, where)
+                    yield from self._file_at(path, file.from_, where)
                 except RelspecError as error:
                     problems += (_at(finding, where) for finding in error.findings)
+
+    def _file_at(self, path: str, source: str, where: Where) -> Iterator[File]:
+        """What a service finds at `path`, from a `source` that was written at `where`."""
+        source = relative(where.file, source, origin=where)
+        self._not_an_output(source, where)
+        yield from self._files_from(path, source, where)
 
     def _not_an_output(self, path: str, where: Where) -> None:
         """RS241: the same specs must give the same outputs, whatever the output folder holds."""
@@ -588,17 +691,105 @@ def _inside(layers: Layers, base: Path) -> Callable[[Path, Part], Where]:
 
 def _with_variant(layers: Layers, active: str, problems: list[Finding]) -> Layers:
     """The service with its active variant on top: fixed, and without its candidate."""
-    variants = layers.merged.get("variants") or {}
-    if active not in variants:
-        known = ", ".join(variants) or "none"
-        problems.append(
-            Finding("RS204", f"there is no variant {active}", layers.where(("active",)), f"known here: {known}")
-        )
-        return layers
-    layer = Layer(f"variant {active}", "", (), variants[active], aside=_inside(layers, ("variants", active)))
+    patch = layers.merged["variants"][active]
+    layer = Layer(f"variant {active}", "", (), patch, aside=_inside(layers, ("variants", active)))
     with_variant = merge([*layers.layers, layer], problems)
     fixed = {key: value for key, value in with_variant.merged.items() if key not in ("strategy", "candidate")}
     return Layers(with_variant.layers, fixed)
+
+
+def _no_variant(active: str, variants: Iterable[str], where: Where) -> Finding:
+    """RS204."""
+    known = ", ".join(variants) or "none"
+    return Finding("RS204", f"there is no variant {active}", where, f"known here: {known}")
+
+
+def _introduced(layers: Layers) -> tuple[Related, ...]:
+    """The base that a service comes from, where another document speaks of it, too."""
+    written = [layer for layer in layers.layers if layer.path[:1] == ("services",)]
+    if len(written) < 2:
+        return ()
+    return (Related("the service comes from here", written[0].where((), "key")),)
+
+
+def _layers(name: str, chain: _Chain, environment: ResolvedEnvironment, problems: list[Finding]) -> list[Layer]:
+    """The layers of a service, lowest first: the environment's defaults alone where no document has it any more."""
+    layers: list[Layer] = list(environment.defaults)
+    for document in chain.documents:
+        services = document.data.get("services") or {}
+        if name not in services:
+            continue
+        path: Path = ("services", name)
+        if services[name] is None:
+            if not any(layer.path[:1] == ("services",) for layer in layers):
+                problems.append(
+                    Finding(
+                        "RS211",
+                        f"null removes {name}, but no layer below has it",
+                        document.where(path),
+                        "remove the line",
+                    )
+                )
+            layers = list(environment.defaults)
+            continue
+        layers.append(Layer(document.name, document.file, path, long_form(services[name])))
+    return layers
+
+
+def _too_many(what: str, count: int, most: int, where: Where) -> Finding:
+    """RS122: more of something than one document may have, from all layers together."""
+    message = f"all layers together have {count} {what}; {most} is the most"
+    return Finding("RS122", message, where, "take some out, here or in a layer below")
+
+
+def no_service(name: str, others: Iterable[str], where: Where) -> Finding:
+    """RS205: a dependency on a service that is not among the `others` of its release."""
+    known = ", ".join(others) or "none"
+    return Finding("RS205", f"there is no service {name}", where, f"services here: {known}")
+
+
+def _services(layer: Layer) -> Data:
+    """The services of a document that may be wrong in any way."""
+    services = layer.data.get("services")
+    return services if isinstance(services, dict) else {}
+
+
+def _service_names(documents: Iterable[Layer]) -> list[str]:
+    """The names of all services that some document speaks of, the lowest document's first."""
+    return list(dict.fromkeys(name for layer in documents for name in _services(layer)))
+
+
+def _entries(documents: Iterable[Layer], name: str, field: str) -> dict[str, tuple[Any, Where]]:
+    """The entries of a map of a service, each as the highest of the documents has it, and where that is."""
+    found: dict[str, tuple[Any, Where]] = {}
+    for layer in documents:
+        entries = layer.data["services"][name].get(field)
+        for key, value in entries.items() if isinstance(entries, dict) else ():
+            found[key] = value, layer.where(("services", name, field, key))
+    return found
+
+
+def _unknown_variants(name: str, documents: Sequence[Layer], lower: Data) -> Iterator[Finding]:
+    """RS204 of a service by its documents, which may be wrong in other ways."""
+    layer = next((layer for layer in reversed(documents) if "active" in layer.data["services"][name]), None)
+    active = layer.data["services"][name]["active"] if layer is not None else None
+    variants = _entries(documents, name, "variants")
+    if layer is not None and isinstance(active, str) and active not in variants and active not in lower:
+        yield _no_variant(active, variants, layer.where(("services", name, "active")))
+
+
+def _unknown_dependencies(name: str, documents: Sequence[Layer], services: Sequence[str]) -> Iterator[Finding]:
+    """RS205 of a service by its documents, which may be wrong in other ways."""
+    others = [other for other in services if other != name]
+    for layer in documents:
+        needed = layer.data["services"][name].get("dependsOn")
+        at = ("services", name, "dependsOn")
+        places: dict[Any, Where] = {}
+        if isinstance(needed, list):
+            places = {other: layer.where((*at, index)) for index, other in enumerate(needed) if isinstance(other, str)}
+        elif isinstance(needed, dict):
+            places = {key: layer.where((*at, key), "key") for key, value in needed.items() if value is not None}
+        yield from (no_service(other, others, where) for other, where in places.items() if other not in services)
 
 
 def _env(
@@ -636,6 +827,12 @@ def _word(name: str) -> str:
     return name if name.split() == [name] else json.dumps(name, ensure_ascii=False)
 
 
+def _no_variable(name: str, environment: ResolvedEnvironment, where: Where) -> Finding:
+    """RS207."""
+    known = ", ".join(["name", "path", *(environment.spec.variables or {})])
+    return Finding("RS207", f"{environment.path} has no variable {_word(name)}", where, f"known there: {known}")
+
+
 def environment_value(
     value: Any, model: ResolvedModel | None, environment: ResolvedEnvironment, where: Callable[[], Where]
 ) -> EnvironmentValue:
@@ -648,15 +845,7 @@ def environment_value(
     if isinstance(value, FromEnvironment):
         fact = environment.value(value.environment)
         if fact is None:
-            known = ", ".join(["name", "path", *(environment.spec.variables or {})])
-            raise RelspecError(
-                Finding(
-                    "RS207",
-                    f"{environment.path} has no variable {_word(value.environment)}",
-                    where(),
-                    f"known there: {known}",
-                )
-            )
+            raise RelspecError(_no_variable(value.environment, environment, where()))
         return fact
     if isinstance(value, FromModel):
         if model is None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from relspec.credentials import literal_secrets, looks_secret, names_secret
 from relspec.diagnostics import Part, Path
+from relspec.documents import why_not_json
 from relspec.schema_cost import TOO_LONG, TOO_LONG_TO_SAY, TOO_MUCH, TOO_MUCH_HINT, Work, unfolds_to_too_much
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def check_against(schema: Mapping[str, Any], value: object) -> tuple[SchemaProbl
     try:
         text = json.dumps(schema, sort_keys=True)
     except (TypeError, ValueError, RecursionError) as error:
-        raise UnusableSchemaError(f"the schema is not JSON: {error}") from error
+        raise UnusableSchemaError(f"the schema is not JSON: {why_not_json(error)}") from error
     return _user_checker(text).problems(value)
 
 

@@ -11,7 +11,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -28,7 +28,11 @@ GIT = ".git"
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
-EntryKind = Literal["file", "folder", "link", "other", "missing"]
+EntryKind = Literal["file", "folder", "link", "other", "pipe", "socket", "device", "missing"]
+"""`other` is a submodule."""
+
+NOT_OURS: frozenset[EntryKind] = frozenset({"link", "other", "pipe", "socket", "device"})
+"""What is neither read nor looked into."""
 
 
 class Tree(Protocol):
@@ -40,7 +44,7 @@ class Tree(Protocol):
     def read(self, path: str) -> bytes:
         """The bytes of a file.
 
-        Raises RelspecError: RS240 (missing), RS241 (a link, a submodule, outside the repository), RS106 (too large),
+        Raises RelspecError: RS240 (missing), RS241 (one of `NOT_OURS`, outside the repository), RS106 (too large),
         RS242 (a Git LFS pointer).
         """
 
@@ -97,9 +101,7 @@ class DirectoryTree:
             return "missing"
         if stat.S_ISREG(mode):
             return "file"
-        if stat.S_ISDIR(mode):
-            return self._kind_of_folder(path)
-        return "link" if stat.S_ISLNK(mode) else "other"
+        return self._kind_of_folder(path) if stat.S_ISDIR(mode) else _special(mode)
 
     def _kind_of_folder(self, path: str) -> EntryKind:
         """`other` for a folder with a repository of its own in it, a submodule: Git keeps none of its files in this one."""
@@ -116,7 +118,7 @@ class DirectoryTree:
         try:
             descriptor = os.open(self._inside + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO):
                 raise RelspecError(absent(self, path, where)) from error
             raise RelspecError(Finding("RS240", f"{path} can't be read: {error.strerror}", where)) from error
         status = os.fstat(descriptor)
@@ -124,7 +126,7 @@ class DirectoryTree:
         if not stat.S_ISREG(mode):
             os.close(descriptor)
             if not stat.S_ISDIR(mode):
-                raise RelspecError(Finding("RS241", f"{path} is not a regular file", where, "keep a plain file here"))
+                raise RelspecError(not_ours(path, _special(mode), where))
             if self._kind_of_folder(path) == "other":
                 raise RelspecError(not_ours(path, "other", where))
             raise RelspecError(
@@ -143,12 +145,12 @@ class DirectoryTree:
         found: list[tuple[str, EntryKind]] = []
         with os.scandir(self._inside + folder) as scan:
             for entry in scan:
-                if entry.is_symlink():
-                    found.append((entry.name, "link"))
+                if entry.is_file(follow_symlinks=False):
+                    found.append((entry.name, "file"))
                 elif entry.is_dir(follow_symlinks=False):
                     found.append((entry.name, self._kind_of_folder(f"{folder}/{entry.name}" if folder else entry.name)))
                 else:
-                    found.append((entry.name, "file" if entry.is_file(follow_symlinks=False) else "other"))
+                    found.append((entry.name, _special(entry.stat(follow_symlinks=False).st_mode)))
         found.sort()
         return found
 
@@ -219,20 +221,46 @@ def downwards(path: str) -> Iterator[str]:
 
 
 def absent(tree: Tree, path: str, where: Where) -> Finding:
-    """Why there is no file at a path: RS241 for a link or a submodule on the way to it, else RS240."""
+    """Why there is no file at a path: RS241 for one of `NOT_OURS` on the way to it, else RS240."""
     for part in downwards(path):
         kind = tree.kind(part)
-        if kind in ("link", "other"):
+        if kind in NOT_OURS:
             return not_ours(part, kind, where)
     return Finding("RS240", f"there is no file {path}", where, "create it, or correct the path")
 
 
 def not_ours(path: str, kind: EntryKind, where: Where) -> Finding:
-    """RS241: what lies at a path is a link or (`other`) a submodule, and neither is ever followed."""
+    """RS241: what lies at a path is one of `NOT_OURS`, none of which is ever followed or opened."""
     if kind == "link":
         return Finding("RS241", f"{path} is a symbolic link", where, "replace the link by the file itself")
+    if kind != "other":
+        name = "named pipe" if kind == "pipe" else kind
+        return Finding("RS241", f"{path} is a {name}", where, "keep a plain file here")
     hint = "keep what a spec reads in this repository"
     return Finding("RS241", f"{path} is a submodule: its files are another repository's", where, hint)
+
+
+def _special(mode: int) -> EntryKind:
+    """What lies at a path that is no file or folder."""
+    if stat.S_ISLNK(mode):
+        return "link"
+    return "pipe" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
+
+
+def named_kind(mode: int) -> str:
+    """What a file of this mode is, in words: `a named pipe`."""
+    return next((words for is_kind, words in KINDS if is_kind(mode)), "no plain file")
+
+
+KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISCHR, "a device"),
+)
 
 
 def too_deep(folder: str) -> Finding:

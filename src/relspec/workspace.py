@@ -20,7 +20,7 @@ from typing import BinaryIO, Literal
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import Found, Place
-from relspec.tree import Tree, walk
+from relspec.tree import Tree, named_kind, walk
 
 MARKER = b"# Compiled by relspec from "
 ROOT_FILES = ("relspec.yaml", "relspec.lock", "environments")
@@ -86,10 +86,14 @@ class Changes:
 
 
 def compare(root: Path, files: Mapping[str, bytes], scope: Iterable[str]) -> Changes:
-    """How the outputs on disk differ from `files`. `scope` are the folders whose other files of ours are gone."""
+    """How the outputs on disk differ from `files`. `scope` are the folders whose other files of ours are gone.
+
+    Raises RelspecError: RS604 where something lies that is neither read nor replaced.
+    """
     scope = tuple(scope)
     _refuse_links(root, {*scope, *(posixpath.dirname(path) for path in files)})
     differing = tuple(sorted(path for path, data in files.items() if _current(root / path) != data))
+    _refuse_foreign(root, differing)
     gone = tuple(sorted(path for path in ours(root, scope) if path not in files))
     return Changes(differing, gone)
 
@@ -113,9 +117,8 @@ def _refuse_links(root: Path, folders: Iterable[str]) -> None:
 
 
 def _no_folder(path: str, mode: int) -> Finding:
-    what = "a symbolic link" if stat.S_ISLNK(mode) else "no folder"
     hint = "remove it, then run: relspec compile"
-    return Finding("RS604", f"{path} is {what}; outputs belong below it", Where(path), hint)
+    return Finding("RS604", f"{path} is {named_kind(mode)}; outputs belong below it", Where(path), hint)
 
 
 def compare_tree(tree: Tree, files: Mapping[str, bytes], scope: Iterable[str]) -> Changes:
@@ -162,10 +165,40 @@ def has_marker(data: bytes) -> bool:
 
 
 def _current(path: Path) -> bytes | None:
+    """The bytes of a plain file; None where there is none, or something else in its place."""
     try:
-        return None if path.is_symlink() else path.read_bytes()
+        # O_NONBLOCK: to open a pipe would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def made_folder(folder: Path) -> Path:
+    """A folder that a person named, made with those above it; its path without links.
+
+    Raises RelspecError: RS604 where it or one above it is no folder, RS605 where it can't be made.
+    """
+    # Path.resolve raises for a link that leads to itself, realpath never.
+    root = Path(os.path.realpath(folder))
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        hint = "name another folder, or remove what lies there"
+        there = next(part for part in (root, *root.parents) if os.path.lexists(part))
+        message = f"{there} is {named_kind(there.lstat().st_mode)}, not a folder"
+        raise RelspecError(Finding("RS604", message, Where(str(root)), hint)) from error
+    except OSError as error:
+        hint = "name a folder that can be written, or correct the permissions"
+        message = f"the folder {folder} can't be made: {error.strerror}"
+        raise RelspecError(Finding("RS605", message, Where(str(folder)), hint)) from error
+    return root
 
 
 def apply(root: Path, files: Mapping[str, bytes], changes: Changes) -> None:
@@ -174,9 +207,7 @@ def apply(root: Path, files: Mapping[str, bytes], changes: Changes) -> None:
     Raises RelspecError: RS604 where a file that is not ours or a link is in the way, RS605 where something can't be
     written or removed. Unless the message says how many files were written or removed, all are as they were.
     """
-    in_the_way = [path for path in changes.written if _foreign(root / path)]
-    if in_the_way:
-        raise RelspecError(*(_foreign_finding(path) for path in in_the_way))
+    _refuse_foreign(root, changes.written)
     staged: list[str] = []
     written: list[str] = []
     removed: list[str] = []
@@ -316,17 +347,22 @@ def _is_ours_in(folder: int, name: str) -> bool:
         return _starts_as_ours(file)
 
 
-def _foreign(path: Path) -> bool:
-    """Whether something other than a plain file lies where an output belongs. A plain file is replaced, whatever it
-    holds: nothing depends on the content of the output folder."""
-    try:
-        return not stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
+def _refuse_foreign(root: Path, paths: Iterable[str]) -> None:
+    """RS604 where something other than a plain file lies where an output belongs.
 
-
-def _foreign_finding(path: str) -> Finding:
-    return Finding("RS604", f"{path} is not a plain file", Where(path), "remove it, then run: relspec compile")
+    A plain file is replaced, whatever it holds: nothing depends on the content of the output folder.
+    """
+    findings = []
+    for path in paths:
+        try:
+            mode = os.lstat(root / path).st_mode
+        except OSError:
+            continue
+        if not stat.S_ISREG(mode):
+            message = f"{path} is {named_kind(mode)}, not a plain file"
+            findings.append(Finding("RS604", message, Where(path), "remove it, then run: relspec compile"))
+    if findings:
+        raise RelspecError(*findings)
 
 
 def _remove_empty(root: Path, folder: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 
@@ -63,6 +64,7 @@ def relspec(context: click.Context, directory: str) -> None:
 def main() -> None:
     """The program: runs a verb and turns whatever happens into an exit code."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 50, 100)
+    _make_streams_safe()
     try:
         code = relspec.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -82,6 +84,21 @@ def main() -> None:
     except Exception as error:
         code = _internal(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _make_streams_safe() -> None:
+    """No stream can end a run: one that is closed takes everything, a character that one lacks is written as an escape."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one: else the next file to be opened would get what is printed.
+            os.open(os.devnull, os.O_RDWR)
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+        elif number and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _refused(error: RelspecError) -> int:
@@ -107,7 +124,9 @@ def _is_of_printing(error: OSError) -> bool:
     from traceback import walk_tb
 
     frames = walk_tb(error.__traceback__)
-    return error.errno in (errno.ENOSPC, errno.EIO) and any(frame.f_code is click.echo.__code__ for frame, _ in frames)
+    return error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF) and any(
+        frame.f_code is click.echo.__code__ for frame, _ in frames
+    )
 
 
 def _not_printed(error: OSError) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from relspec.cli.session import Session, releases_argument
 from relspec.compiler import Compiled, Compiler
 from relspec.diagnostics import Diagnostic, Kind, Severity
 from relspec.reporters.text import counted, printable
-from relspec.workspace import Changes, apply, compare, compare_tree, select
+from relspec.workspace import Changes, apply, compare, compare_tree, made_folder, select
 
 if TYPE_CHECKING:
     from relspec.reporters.results import Results
@@ -63,7 +65,7 @@ def command(
     compiler = Compiler(tree, any_edition=revision is not None)
     places = select(compiler.found, session.words(releases), session.prefix) if releases else None
     reporting = Reporting("compile", session, tree, form, report_files(reports, session, compiler.output))
-    compiled = compiler.compile(places, targets or None)
+    compiled = compiler.compile(places, targets or None, today=cache(lambda: _day(session, revision)))
     diagnostics = [as_compile_says(diagnostic) for diagnostic in compiled.diagnostics]
     results = reporting.results(diagnostics, [release.place.id for release in compiled.releases])
     if compiled.stopped:
@@ -74,7 +76,7 @@ def command(
         reporting.show(results)
     if to_stdout:
         reporting.write(results)
-        click.echo(_joined(compiled.files), nl=False)
+        click.echo(_joined(compiled.files).encode(), nl=False)
         return 0
     scope = _scope(compiled, whole=places is None and folder is None, targets=targets)
     if check and (revision is not None or session.is_bare):
@@ -89,6 +91,16 @@ def command(
     apply(session.root, compiled.files, changes)
     _say(changes, compiled, reporting, results)
     return 0
+
+
+def _day(session: Session, revision: str | None) -> str | None:
+    """The day of the commit that is compiled, which `check` goes by, too; None without a commit."""
+    from relspec.gitops.repository import Repository
+
+    repository = Repository(session.root)
+    if revision is not None:
+        return repository.commit(repository.resolve(revision)).day
+    return repository.day()
 
 
 def _scope(compiled: Compiled, *, whole: bool, targets: tuple[str, ...]) -> list[str]:
@@ -108,12 +120,12 @@ def _written_elsewhere(
     results: Results,
 ) -> int:
     """`--out`: the same files below another folder, which is never the repository nor around it."""
-    root = folder.resolve()
+    root = Path(os.path.realpath(folder))
     if root == session.root or root in session.root.parents:
         raise click.UsageError(f"--out {folder} is the repository or holds it; name a folder for the outputs alone.")
     if session.is_bare and session.root in root.parents:
         raise click.UsageError(f"--out {folder} lies in the bare repository; name a folder outside of it.")
-    root.mkdir(parents=True, exist_ok=True)
+    made_folder(root)
     cut = len(compiled.output) + 1
     files = {path[cut:]: data for path, data in compiled.files.items()}
     changes = compare(root, files, [path[cut:] for path in scope])
@@ -138,28 +150,19 @@ def _joined(files: Mapping[str, bytes]) -> str:
 
 
 def _mend(session: Session, compiler: Compiler, revision: str | None) -> str:
-    """What to type where outputs are out of date: it amends the commit, unless that is on the main branch already."""
     from relspec.gitops.repository import Repository
+    from relspec.gitops.staleness import mend
 
-    repository = Repository(session.root)
-    head = repository.head() if repository.exists else None
-    if head is None:
-        return "relspec compile"
-    on_main = any(
-        repository.is_ancestor(head, target)
-        for ref, target in repository.refs.items()
-        if ref.startswith("refs/remotes/") and ref.endswith(f"/{compiler.settings.main}")
-    )
-    earlier = revision is not None and repository.resolve(revision) != head
-    how = "-m Recompile" if on_main or earlier else "--amend --no-edit"
-    return f"relspec compile && git add -A {compiler.output} && git commit {how}"
+    return mend(Repository(session.root), compiler, revision)
 
 
 def _checked(changes: Changes, compiled: Compiled, reporting: Reporting, results: Results, mend: str) -> int:
     """Says which outputs are out of date; `mend` is what to type then."""
-    stale = [_stale(path, "out of date", mend) for path in changes.written]
-    stale += [_stale(path, "no longer compiled", mend) for path in changes.removed]
-    whole = replace(results, diagnostics=(*results.diagnostics, *stale))
+    whole = results
+    if changes:
+        from relspec.gitops.staleness import stale
+
+        whole = replace(results, diagnostics=(*results.diagnostics, *stale(changes, mend)))
     reporting.write(whole)
     if reporting.form != "text":
         reporting.show(whole)
@@ -174,10 +177,6 @@ def _checked(changes: Changes, compiled: Compiled, reporting: Reporting, results
         return 1
     click.echo(f"{counted(len(compiled.files), 'output')} of {counted(len(compiled.releases), 'release')} up to date")
     return 0
-
-
-def _stale(path: str, what: str, mend: str) -> Diagnostic:
-    return Diagnostic("RS601", Severity.ERROR, Kind.STRUCTURE, path, None, f"this output is {what}", mend)
 
 
 def _say(changes: Changes, compiled: Compiled, reporting: Reporting, results: Results) -> None:

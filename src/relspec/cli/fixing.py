@@ -11,7 +11,7 @@ import click
 
 from relspec.credentials import masked
 from relspec.diagnostics import Diagnostic, Fix
-from relspec.fixes import fixed, with_fixes
+from relspec.fixes import made_at_once, with_fixes
 from relspec.reporters.text import printable
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def fixed_files(tree: Tree, check: Check) -> Fixed:
         for diagnostic in with_fixes([d for d in diagnostics if d.file in specs], current.read, limit=None):
             if diagnostic.fix is not None:
                 by_file.setdefault(diagnostic.file, []).append(diagnostic.fix)
-        changed = {file: fixed(current.read(file), fixes) for file, fixes in sorted(by_file.items())}
-        if not changed:
+        done = {file: made_at_once(current.read(file), fixes) for file, fixes in sorted(by_file.items())}
+        if not done:
             break
-        files.update(changed)
-        applied += (fix for fixes in by_file.values() for fix in fixes)
+        files.update({file: data for file, (data, _) in done.items()})
+        applied += (fix for _, made in done.values() for fix in made)
     return Fixed(files, tuple(applied))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,12 +34,12 @@ def command(directory: str, folder: str, source: Path | None) -> int:
     No file is overwritten. .gitignore and .gitattributes get the lines that they lack; a README.md stays as it is.
     """
     from relspec.starter import placed
-    from relspec.workspace import apply, compare
+    from relspec.workspace import apply, compare, made_folder
 
-    root = Path(directory, folder).resolve()
+    root = Path(os.path.realpath(Path(directory, folder)))
     files, notes = _content(None if source is None else Path(directory, source).resolve(), root)
     plan = placed(root, files)
-    root.mkdir(parents=True, exist_ok=True)
+    made_folder(root)
     apply(root, plan.files, compare(root, plan.files, ()))
     for path in plan.files:
         click.echo(f"wrote {printable(path)}")

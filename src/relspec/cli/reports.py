@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -13,15 +14,20 @@ import click
 
 from relspec.cli.session import Session, formats_option, print_text, source_of
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
+from relspec.discovery import OURS
 from relspec.fixes import with_fixes
 from relspec.tree import Tree
-from relspec.workspace import Changes, apply
+from relspec.workspace import ROOT_FILES, Changes, apply
 
 if TYPE_CHECKING:
     from relspec.reporters.results import Results
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown")
+SOURCES = ("environments", "registry", "templates")
+"""Folders in which relspec looks for what to read."""
+
+GLOB_SIGNS = re.compile(r"[*?\[\]\\]")
 WRITABLE = "correct the permissions, free some space, or name another file"
 
 
@@ -97,7 +103,7 @@ class Reporting:
         for file in self.files:
             text = REPORTS[file.form](results)
             try:
-                apply(file.folder, {file.path: text.encode()}, Changes((file.path,), ()))
+                apply(file.folder, {file.path: text.encode(errors="backslashreplace")}, Changes((file.path,), ()))
             except RelspecError as error:
                 findings = (replace(finding, hint=WRITABLE) for finding in error.findings)
                 raise RelspecError(*findings) from error
@@ -134,7 +140,26 @@ def _report_file(word: str, session: Session, output: str) -> ReportFile:
             raise _refused(part, "is a symbolic link", "remove it, or name another file for the report")
     if path.is_dir():
         raise _refused(inside, "is a folder", "name a file in it")
+    if _is_source(session, inside):
+        raise _refused(
+            inside, "is a source of this repository", "name a file that Git doesn't track, for example in build/"
+        )
     return ReportFile(form, session.root, inside)
+
+
+def _is_source(session: Session, path: str) -> bool:
+    """Whether something is at a path that Git tracks or relspec reads: a report would take its place."""
+    file = session.root / path
+    if path in ROOT_FILES or any(_is_in(path, folder) for folder in SOURCES):
+        return True
+    if not file.is_file():
+        return False
+    from relspec.gitops.repository import Repository
+
+    with file.open("rb") as opened:
+        if file.suffix == ".yaml" and OURS in opened.read(4096):
+            return True
+    return path in Repository(session.root).tracked(GLOB_SIGNS.sub("?", path))
 
 
 def _refused(path: str, what: str, hint: str) -> RelspecError:

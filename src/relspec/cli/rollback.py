@@ -83,6 +83,7 @@ def command(
     repository = Repository(session.root)
     if recover:
         return _recover(repository)
+    _refuse_pipes(session)
     if not releases:
         raise click.UsageError("Say which release: relspec rollback RELEASE.")
     if pending(repository):
@@ -96,6 +97,7 @@ def command(
         predict=dry_run,
         now=now,
         accept=accept_unproven,
+        moves_head=not dry_run and branch is None,
     )
     made: str | None = None
     try:
@@ -117,6 +119,20 @@ def command(
         said = replace(said, notes=(*said.notes, *_uncommitted(repository, rollback)))
     _say(said, rollback, form, branch=branch, made=made, dry_run=dry_run)
     return 1 if said.refused else 0
+
+
+def _refuse_pipes(session: Session) -> None:
+    """Raises RelspecError RS640 where Git would wait for what nobody writes: it opens these files as they are."""
+    from relspec.diagnostics import Finding, RelspecError, Where
+
+    for folder in (session.root, *session.root.parents):
+        for name in (".gitattributes", ".gitignore"):
+            file = folder / name
+            if file.exists() and not (file.is_file() or file.is_dir()):
+                message = f"{name} is no plain file, and Git would wait for ever to read it"
+                raise RelspecError(Finding("RS640", message, Where(str(file)), "remove it"))
+        if (folder / ".git").exists():
+            return
 
 
 def _refuse_full_disk() -> None:

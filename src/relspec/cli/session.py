@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +48,9 @@ def _answering(function: Function) -> Function:
 
     @wraps(function)
     def command(*arguments: Any, form: str, **options: Any) -> Any:
+        if form != "text" and isinstance(sys.stdout, TextIOWrapper):
+            # Programs read UTF-8, whatever the terminal shows.
+            sys.stdout.reconfigure(encoding="utf-8")
         try:
             return function(*arguments, form=form, **options)
         except RelspecError as error:

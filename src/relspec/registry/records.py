@@ -13,9 +13,9 @@ from typing import Literal
 
 from relspec.diagnostics import Finding, RelspecError, Remedy, Where
 from relspec.loader import Loader
-from relspec.registry.versions import parse_version
+from relspec.registry.versions import parse_version, valid_version_text
 from relspec.spec.registry import Model, ModelVersion, Quarantine
-from relspec.tree import absent, not_ours
+from relspec.tree import NOT_OURS, absent, not_ours
 
 FOLDER = "registry"
 Lifecycle = Literal["candidate", "available", "deprecated", "archived"]
@@ -79,11 +79,11 @@ class Registry:
 
     def links(self) -> Iterator[Finding]:
         """RS241 for each link in the registry, behind which a model or a version would be lost."""
-        if self._loader.tree.kind(FOLDER) in ("link", "other"):
+        if self._loader.tree.kind(FOLDER) in NOT_OURS:
             yield not_ours(FOLDER, self._loader.tree.kind(FOLDER), Where(FOLDER))
         for folder in (FOLDER, *(f"{FOLDER}/{name}" for name in self.models())):
             for name, kind in self._loader.tree.entries(folder):
-                if kind in ("link", "other"):
+                if kind in NOT_OURS:
                     yield not_ours(f"{folder}/{name}", kind, Where(f"{folder}/{name}"))
 
     def versions(self, model: str) -> tuple[str, ...]:
@@ -133,6 +133,10 @@ class Registry:
         model = self.model(name)
         aliases = model.aliases or {}
         version = aliases.get(word, word)
+        if not valid_version_text(version):
+            raise RelspecError(
+                Finding("RS203", f"{name} has no version or alias {word}", where, _no_version_name(name))
+            )
         if self._loader.tree.kind(record_file(name, version)) != "file":
             why = absent(self._loader.tree, record_file(name, version), where)
             if why.code == "RS241":
@@ -169,6 +173,8 @@ class Registry:
 
     def _no_record(self, name: str, version: str, message: str, where: Where) -> Finding:
         """RS203, or RS241 where the record is a link."""
+        if not valid_version_text(version):
+            return Finding("RS203", message, where, _no_version_name(name))
         why = absent(self._loader.tree, record_file(name, version), where)
         if why.code == "RS241":
             return why
@@ -198,6 +204,11 @@ def model_file(model: str) -> str:
 def record_file(model: str, version: str) -> str:
     """Where a version's record lies."""
     return f"{FOLDER}/{model}/{version}.yaml"
+
+
+def _no_version_name(model: str) -> str:
+    """What to do about a reference to `model`: the one word of a version's form that no version has."""
+    return f"no version can be called model: {model_file(model)} describes the model itself; name a version or an alias"
 
 
 def _did_you_mean(word: str, known: Sequence[str], otherwise: str) -> str:

@@ -15,6 +15,7 @@ from jinja2 import BaseLoader, Environment, Template, TemplateNotFound, Template
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
+from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -310,8 +311,8 @@ def compiled(name: str, source: str, trace: bool = False) -> CodeType | RenderEr
         return problem
     except TemplateSyntaxError as error:
         return RenderError("RS500", as_written(str(error.message)), "correct the template", Site(name, error.lineno))
-    except (RecursionError, MemoryError, SyntaxError):
-        return RenderError("RS503", "the template is nested too deeply", "use macros", Site(name, 1))
+    except (RecursionError, MemoryError, SyntaxError) as error:
+        return RenderError("RS503", "the template is nested too deeply", "use macros", Site(name, _line_reached(error)))
     except ValueError as error:
         digits = ENDLESS_NUMBER.search(source)
         if digits is None:
@@ -319,6 +320,33 @@ def compiled(name: str, source: str, trace: bool = False) -> CodeType | RenderEr
         site = Site(name, source.count("\n", 0, digits.start()) + 1)
         return RenderError("RS503", "this number has too many digits", "write a smaller one, or text in quotes", site)
 
+
+def _line_reached(error: BaseException) -> int:
+    """The line of a template that Jinja or Python was at when it gave up: of the innermost step that knows one."""
+    line, traceback = 1, error.__traceback__
+    while traceback is not None:
+        known = traceback.tb_frame.f_locals
+        owner, written = known.get("self"), known.get("source")
+        node = owner if isinstance(owner, nodes.Node) else known.get("node")
+        if isinstance(node, nodes.Node):
+            line = node.lineno or line
+        elif isinstance(owner, Parser):
+            line = owner.stream.current.lineno
+        elif isinstance(error, SyntaxError) and error.lineno and isinstance(written, str):
+            line = _line_of_code(written, error.lineno) or line
+        traceback = traceback.tb_next
+    return line
+
+
+def _line_of_code(code: str, line: int) -> int:
+    """The line of the template that a line of the code made from it came from; 0 where the code doesn't say."""
+    written = DEBUG_INFO.search(code)
+    pairs = (pair.split("=") for pair in written[1].split("&")) if written is not None else ()
+    return max((int(own) for own, made in pairs if int(made) <= line), default=0)
+
+
+DEBUG_INFO = re.compile(r"^debug_info = '([0-9=&]+)'", re.MULTILINE)
+"""How Jinja writes which line of its code each line of a template became."""
 
 ENDLESS_NUMBER = re.compile(r"[0-9][0-9_]{1000}")
 """What Python would not turn into a number (sys.set_int_max_str_digits)."""

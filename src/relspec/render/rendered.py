@@ -70,7 +70,7 @@ class Rendered:
             if outer is None:
                 break
             access, rest = outer, (access[1], *rest)
-        access, rest = _innermost(value if access is None else access[0][access[1]], access, rest)
+        access, rest = _innermost(value if access is None else _item(*access), access, rest)
         if access is None:
             return None, found.rest, site
         container, key = access

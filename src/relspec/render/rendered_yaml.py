@@ -8,6 +8,7 @@ anchors, aliases, tags, and numbers that look different to different readers.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,11 @@ MAX_DEPTH = 100
 
 ESCAPED = re.compile(r"\\(?:u|U0000)[eE]00[01]")
 """A character of a placeholder as an escape of YAML: no text of a template may make one up."""
+
+LONG_ESCAPE = re.compile(r"\\U([0-9a-fA-F]{8})")
+
+MERGE = "<<"
+"""The merge key. In quotes it is none, but too few readers know that."""
 
 DOCUMENT_START = re.compile(r"^---[ ]*(?:#.*)?$", re.MULTILINE)
 
@@ -166,7 +172,7 @@ def _is_plain(node: Any, depth: int = 0) -> bool:
     """Whether a document is made of what an output can have; anything else is for the careful parser to refuse."""
     if isinstance(node, dict):
         return depth < MAX_DEPTH and all(
-            (type(key) is int or (type(key) is str and _is_whole(key))) and _is_plain(value, depth + 1)
+            (type(key) is int or (type(key) is str and key != MERGE and _is_whole(key))) and _is_plain(value, depth + 1)
             for key, value in node.items()
         )
     if isinstance(node, list):
@@ -202,6 +208,10 @@ def spots(text: str) -> list[Spot]:
                 spot = _spot(next(events), events, 0)
                 if spot.value is not None:
                     found.append(spot)
+    except (ValueError, OverflowError) as error:
+        raise NotYamlError(
+            "the rendered text is not YAML: an escape names no character", _line_of_escape(text)
+        ) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = explained(" ".join(str(part) for part in (error.context, error.problem) if part))
@@ -212,6 +222,12 @@ def spots(text: str) -> list[Spot]:
         line = text.count("\n", 0, position) + 1
         raise NotYamlError(f"the rendered text is not YAML: {reason}", line) from error
     return found
+
+
+def _line_of_escape(text: str) -> int:
+    """The first line with an escape beyond the last character of Unicode."""
+    escape = next((each for each in LONG_ESCAPE.finditer(text) if int(each[1], 16) > sys.maxunicode), None)
+    return text.count("\n", 0, escape.start()) + 1 if escape is not None else 1
 
 
 def _spot(event: Any, events: Iterator[Any], depth: int) -> Spot:
@@ -245,7 +261,7 @@ def _key(event: Any, events: Iterator[Any], depth: int) -> Spot:
     key = _spot(event, events, depth + 1)
     if type(key.value) not in (str, int):
         raise NotYamlError(f"the key {key.value!r:.40} is not text", key.line, "write the key in quotes")
-    if key.value == "<<":
+    if key.value == MERGE:
         raise NotYamlError("merge keys are not allowed in a template", key.line, "use a macro or {% set %}")
     return key
 
@@ -277,6 +293,8 @@ def _scalar(event: Any, line: int) -> Any:
     if FLOAT.fullmatch(text) and isfinite(float(text)):
         return float(text)
     if DISPUTED_NUMBER.fullmatch(text):
-        hint = f'write it as a plain decimal number, or in quotes: "{text}"'
+        hint = (
+            f'write it as a plain decimal number, or in quotes: "{text}"' if len(text) <= 40 else "write it in quotes"
+        )
         raise NotYamlError(f"{text[:40]} is not the same number to all readers of YAML", line, hint)
     return text

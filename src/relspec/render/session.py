@@ -45,7 +45,9 @@ LOOP_ATTRIBUTES = frozenset(
 HOLDABLE = frozenset({str, int, float, bool, type(None), dict, list, tuple, Facet})
 MAPS = (dict, Facet)
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ue000\ue001]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ue000\ue001]")
+"""What no line of text may hold, half a surrogate pair included: it is no character."""
+
 
 Access = tuple[Any, Any]
 """A container and a key or index of it."""

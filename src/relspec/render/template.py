@@ -131,7 +131,10 @@ class TemplateSet:
             return spots("".join(chunks)), self._sites(name, context, chunks)
 
         def literal_site(document: int, path: Path) -> Site:
-            nodes, sites = known()
+            try:
+                nodes, sites = known()
+            except NotYamlError as error:  # the other parser took it
+                return Site(name, error.line)
             return sites.at(nodes[document].at(path).offset) or Site(name, 1)
 
         return literal_site

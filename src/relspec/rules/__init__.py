@@ -109,6 +109,31 @@ RELEASE_RULES: tuple[ReleaseRule, ...] = (
 )
 
 
+OF_ITSELF: tuple[ServiceRule, ...] = (
+    services.names,
+    services.ports,
+    services.named_ports,
+    services.companions,
+    services.labels,
+    services.shutdown,
+    services.secrets,
+    services.paths,
+    strategies.candidates,
+)
+"""What can be said of a service whose model, image or variants are not known."""
+
+OF_SOME_SERVICES: tuple[ReleaseRule, ...] = (
+    services.published_ports,
+    services.dependencies,
+    services.secret_variables,
+    services.secrets_of_release,
+    exposure.placeholders,
+    targets.kubernetes_version,
+    allowances.allowances,
+)
+"""What can be said of a release whose services are not all known."""
+
+
 RUNNING = (*SERVICE_RULES, *INSISTED_OF_SERVICES), (*WORKLOAD_RULES, *INSISTED_OF_WORKLOADS)
 
 LEFT_OUT = SERVICE_RULES, WORKLOAD_RULES
@@ -117,11 +142,27 @@ LEFT_OUT = SERVICE_RULES, WORKLOAD_RULES
 def check_release(release: ResolvedRelease) -> Iterator[Finding]:
     """Everything that the rules have to say about one release."""
     for service in release.services.values():
-        of_service, of_workload = RUNNING if service.targets else LEFT_OUT
-        for rule in of_service:
-            yield from rule(release, service)
-        yield from _of_workloads(release, service, of_workload)
+        yield from _of_service(release, service)
     for release_rule in RELEASE_RULES:
+        yield from release_rule(release)
+
+
+def _of_service(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
+    of_service, of_workload = RUNNING if service.targets else LEFT_OUT
+    for rule in of_service:
+        yield from rule(release, service)
+    yield from _of_workloads(release, service, of_workload)
+
+
+def check_unresolved(release: ResolvedRelease) -> Iterator[Finding]:
+    """What the rules have to say about a release that has errors: all that those errors leave no doubt of."""
+    for service in release.services.values():
+        if service.name in release.unsound:
+            for rule in OF_ITSELF:
+                yield from rule(release, service)
+        else:
+            yield from _of_service(release, service)
+    for release_rule in OF_SOME_SERVICES:
         yield from release_rule(release)
 
 
@@ -149,6 +190,7 @@ def check_repository(
     yield from repository.addresses(releases)
     yield from repository.host_ports(releases)
     yield from repository.unknown_uses(found, releases)
+    yield from services.secrets_of_environments(releases)
     if whole:
         yield from exposure.unknown_keys(found, releases)
         yield from repository.ignored_env_files(resolver, releases)

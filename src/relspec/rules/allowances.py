@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from calendar import monthrange
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -26,8 +26,11 @@ OF_CHANGES = frozenset({"RS432", "RS433", "RS435"})
 UNKNOWN_DAY = ""
 """In place of a day where there is no commit that says which one it is."""
 
+Today = str | Callable[[], str | None] | None
+"""A day (YYYY-MM-DD), or what finds it out, which is asked only where there is an allowance."""
 
-def allowed(finding: Finding, release: ResolvedRelease, today: str | None) -> Finding:
+
+def allowed(finding: Finding, release: ResolvedRelease, today: Today) -> Finding:
     """The finding, as a note where the environment allows it on `today` (YYYY-MM-DD; None: nobody asks for the day).
 
     An allowance holds to the end of its last day. One that has ended is named beside the finding.
@@ -41,9 +44,10 @@ def allowed(finding: Finding, release: ResolvedRelease, today: str | None) -> Fi
         place = _where(release.environment, allowance, "until")
         if _is_beside(release, place):
             continue
-        if not today or today <= allowance.until:
+        day = today() if callable(today) else today
+        if not day or day <= allowance.until:
             message = f"{finding.message} (allowed until {allowance.until}: {allowance.reason})"
-            if today == UNKNOWN_DAY:
+            if day == UNKNOWN_DAY:
                 message += "; without a commit there is no day, so it has not ended"
             return replace(finding, message=message, severity=Severity.NOTE)
         ended.append(Related(f"it was allowed until {allowance.until}", place))
@@ -54,7 +58,7 @@ def allowances(release: ResolvedRelease) -> Iterator[Finding]:
     """RS122: an allowance of what can't be allowed, or until a day that does not exist."""
     for allowance in _written(release.environment).allow:
         rule = CATALOGUE.get(allowance.code)
-        if rule is None or rule.kind is not Kind.POLICY:
+        if not _can_be_allowed(allowance.code):
             what = "there is no such code" if rule is None else f"it is about {rule.kind.value}"
             message = f"{allowance.code} can't be allowed: {what}"
             hint = "only findings of class policy can be allowed"
@@ -76,7 +80,7 @@ def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known:
     for release, _ in releases:
         for allowance in _written(release.environment).allow:
             place = _where(release.environment, allowance, "release")
-            if place in seen:
+            if place in seen or not _can_be_allowed(allowance.code):  # RS122 says the latter
                 continue
             seen.add(place)
             if allowance.release not in known:
@@ -132,6 +136,11 @@ def _looser(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> Iterator[str]
         yield "minReplicas"
     if inner.get("templates") == "release" and outer.get("templates") != "release":
         yield "templates"
+
+
+def _can_be_allowed(code: str) -> bool:
+    rule = CATALOGUE.get(code)
+    return rule is not None and rule.kind is Kind.POLICY
 
 
 def _is_beside(release: ResolvedRelease, place: Where) -> bool:

@@ -26,12 +26,12 @@ from relspec.targets.helm.target import (
     TEMPLATE_ENDING,
     ValuesFile,
     ValuesSource,
-    nodes_written,
     value_overrides,
     values_files,
     values_source,
 )
 from relspec.targets.helm.values import Problem, inexact_numbers, unread_values, validate
+from relspec.targets.merge_patch import nodes_written
 
 PINNED = frozenset({"image", "model", "replicas", "strategy"})
 """Fields of a service that an override of values may not touch: a rollback depends on them."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from relspec.diagnostics import Finding
+from relspec.diagnostics import Finding, Related, Where
 from relspec.registry.interface import compare
-from relspec.registry.records import ResolvedModel
+from relspec.registry.records import ResolvedModel, model_file
 from relspec.resolve import ResolvedRelease, ResolvedService
 from relspec.rules.finding import at_service
 from relspec.spec.quantities import size
@@ -32,14 +33,24 @@ def lifecycle(release: ResolvedRelease, service: ResolvedService) -> Iterator[Fi
         return
     name = f"{model.name} {model.version}"
     if model.lifecycle == "archived":
-        yield at_service(service, "RS410", ("model",), f"{name} is archived", "choose a version that is not")
+        found = at_service(service, "RS410", ("model",), f"{name} is archived", "choose a version that is not")
+        yield _by_alias(found, model)
     if model.lifecycle == "deprecated":
-        yield at_service(service, "RS412", ("model",), f"{name} is deprecated", "plan the move to a newer version")
+        found = at_service(service, "RS412", ("model",), f"{name} is deprecated", "plan the move to a newer version")
+        yield _by_alias(found, model)
     if model.quarantine is not None:
         message = f"{name} is quarantined since {model.quarantine.since}: {model.quarantine.reason}"
         lift = f'relspec model quarantine {model.name} {model.version} --lift "REASON"'
         hint = f"choose another version, or lift it: {lift}"
-        yield at_service(service, "RS411", ("model",), message, hint)
+        yield _by_alias(at_service(service, "RS411", ("model",), message, hint), model)
+
+
+def _by_alias(finding: Finding, model: ResolvedModel) -> Finding:
+    """The finding, with the place that made an alias mean this version."""
+    if model.alias is None:
+        return finding
+    where = Where(model_file(model.name), ("aliases", model.alias))
+    return replace(finding, related=(*finding.related, Related("the alias is defined here", where)))
 
 
 def pinned(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:

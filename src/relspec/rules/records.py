@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import not_said
 from relspec.registry.records import Registry, record_file
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 def check_registry(registry: Registry) -> Iterator[Finding]:
@@ -45,5 +49,13 @@ def _interface(schema: Mapping[str, Any], side: str, file: str) -> Iterator[Find
     problem = best_match(kind(kind.META_SCHEMA).iter_errors(schema))
     if problem is not None:
         path = ("interface", side, *problem.absolute_path)
-        message = f"interface.{side} is no JSON Schema: {problem.validator} does not hold here"
+        message = f"interface.{side} is no JSON Schema: {_why(problem)}"
         yield Finding("RS217", message, Where(file, path), "correct it in the next version: a record is never edited")
+
+
+def _why(problem: ValidationError) -> str:
+    """What a metaschema refuses, in words: it names its own keyword, and what people write is another one."""
+    keyword = next((str(step) for step in reversed(problem.absolute_path) if isinstance(step, str)), "")
+    if keyword == "type":
+        return f"{json.dumps(problem.instance)} is no type of JSON Schema"
+    return f"{keyword or 'this'} can't be {json.dumps(problem.instance)[:60]}"

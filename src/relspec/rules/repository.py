@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from relspec.diagnostics import Finding, Path, Related, RelspecError, Severity, Where
@@ -80,10 +81,11 @@ def _objects(
                     continue
                 cluster = settings.cluster or release.environment.path
                 namespace = metadata.get("namespace") or settings.namespace
-                yield (
-                    (cluster, namespace, each["kind"], metadata["name"]),
-                    partial(where, draft, release, index, (*path, "metadata", "name")),
-                )
+                kind, name = each["kind"], metadata["name"]
+                # A template may write anything there; what is no text its schema refuses.
+                if isinstance(namespace, str) and isinstance(kind, str) and isinstance(name, str):
+                    place = partial(where, draft, release, index, (*path, "metadata", "name"))
+                    yield (cluster, namespace, kind, name), place
 
 
 def _claims(release: ResolvedRelease) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
@@ -152,6 +154,32 @@ def host_ports(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
                     hint = "publish one of them on another port; if they run on two hosts, give each an environment"
                     related = (Related(f"{label} publishes it here", theirs),)
                     yield Finding("RS130", message, place, hint, related, release.id, Severity.WARNING)
+
+
+def at_the_base(findings: Sequence[Finding], releases: Sequence[ResolvedRelease]) -> list[Finding]:
+    """The findings, with an image that all releases of a base lack (RS202) said once: where the base has the service.
+
+    Where some of them have one, the base means to leave it to them: then it is said of those that have none.
+    """
+    lacking: dict[Where, set[str]] = {}
+    for finding in findings:
+        for related in finding.related if finding.code == "RS202" else ():
+            lacking.setdefault(related.where, set()).add(finding.release)
+    of_the_base = {
+        place
+        for place, ids in lacking.items()
+        if len(ids) > 1
+        and not any(
+            place.file in release.inputs and place.path[1] in release.services and release.id not in ids
+            for release in releases
+        )
+    }
+    return [
+        replace(finding, where=finding.related[0].where, related=())
+        if finding.code == "RS202" and finding.related and finding.related[0].where in of_the_base
+        else finding
+        for finding in findings
+    ]
 
 
 def unknown_uses(found: Found, releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from relspec.credentials import holds_secret, literal_secrets, names_secret, secret_in_text, secret_words
+from relspec.credentials import (
+    holds_secret,
+    literal_secrets,
+    looks_secret,
+    names_secret,
+    number_is_secret,
+    secret_in_text,
+    secret_words,
+)
 from relspec.diagnostics import Finding, Path, Where
 from relspec.layers import FROM_A_LIST
 from relspec.outputs import origin_of, where
-from relspec.resolve import ResolvedRelease, ResolvedService, Secret
+from relspec.resolve import ResolvedRelease, ResolvedService, Secret, no_service
 from relspec.rules.finding import at_environment, at_service
 from relspec.rules.models import workloads
 from relspec.rules.strategies import runs_in_kubernetes
@@ -29,6 +37,10 @@ SELECTORS = frozenset({"app.kubernetes.io/name", "app.kubernetes.io/instance", "
 
 FREE_TEXT = frozenset({"annotations", "args", "command", "env", "files", "helm", "labels", "overrides", "variables"})
 """Fields whose values can be anything; a name or a number of a release is no secret, whatever a template calls it."""
+
+SEEN_TO = frozenset({"variables", "policies"})
+CHART_VALUES = ("targets", "helm", "values")
+"""Parts of an environment that are looked at elsewhere; of a policy only the reason is free, which is never repeated."""
 
 KEEP_OUTSIDE = "write {secret: NAME/KEY} and keep the secret outside Git; if it was committed, replace it"
 
@@ -146,10 +158,9 @@ def dependencies(release: ResolvedRelease) -> Iterator[Finding]:
         for workload, _ in workloads(service):
             for name in workload.spec.depends_on:
                 inherited = workload is not service and name in service.spec.depends_on
-                if name not in release.services and not inherited:
-                    known = ", ".join(other for other in release.services if other != service.name) or "none"
-                    message = f"there is no service {name}"
-                    yield Finding("RS205", message, dependency(workload, name), f"services here: {known}")
+                if name not in release.services and name not in release.unsound and not inherited:
+                    others = (other for other in release.services if other != service.name)
+                    yield no_service(name, others, dependency(workload, name))
     for service in release.services.values() if release.environment.targets.compose is not None else ():
         yield from _conditions(release, service)
     cycles = list(_cycles(release.services))
@@ -266,10 +277,38 @@ def secrets_of_release(release: ResolvedRelease) -> Iterator[Finding]:
         yield Finding("RS231", f"{name} holds a literal secret", release.where(path), KEEP_OUTSIDE)
     readers = _readers(release) if release.environment.spec.variables else {}
     for name, value in (release.environment.spec.variables or {}).items():
-        if isinstance(value, str) and (holds_secret(name, value) or holds_secret(readers.get(name, ""), value)):
-            by_name = holds_secret(name, value) or name not in readers
+        read_as = readers.get(name, "")
+        by_name = _is_secret(name, value)
+        if by_name or _is_secret(read_as, value):
+            by_name = by_name or name not in readers
             message = f"{name} holds a literal secret" + ("" if by_name else f", which {readers[name]} reads")
             yield at_environment(release.environment, "RS231", ("variables", name), message, KEEP_OUTSIDE)
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """Whether a text or a number is a secret by what it is called."""
+    return holds_secret(name, value) if isinstance(value, str) else _is_secret_number(name, value)
+
+
+def _is_secret_number(name: str, value: object) -> bool:
+    return type(value) is int and number_is_secret(name, value)
+
+
+def secrets_of_environments(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
+    """RS231 of texts in an environment that are a secret wherever they stand: a login in an address, a well-known key.
+
+    Not in what others look at: variables, the layer below every service, and values, which are an output as they are.
+    """
+    known: dict[str, list[Path]] = {}
+    for release in releases:
+        environment = release.environment
+        if environment.path not in known:
+            written = {key: value for key, value in environment.layers.merged.items() if key not in SEEN_TO}
+            texts = ((path, text) for path, _, text in _texts_in(written, ()) if path[:3] != CHART_VALUES)
+            known[environment.path] = [path for path, text in texts if looks_secret(text)]
+        for path in known[environment.path]:
+            message = f"{path[-1]} holds a literal secret"
+            yield at_environment(environment, "RS231", path, message, KEEP_OUTSIDE).of(release.id)
 
 
 def _readers(release: ResolvedRelease) -> dict[str, str]:
@@ -312,8 +351,8 @@ def _written_out(service: ResolvedService) -> Iterator[tuple[Path, str, str]]:
     """Every text of a service that could be a secret: where it is, what it is called, and the text."""
     spec = service.spec
     for path, value in variables(service):
-        if isinstance(value, str):
-            yield path, str(path[-1]), value
+        if isinstance(value, str) or _is_secret_number(str(path[-1]), value):
+            yield path, str(path[-1]), str(value)
         elif isinstance(value, FromHost) and value.default:
             yield (*path, "default"), str(path[-1]), value.default
     for field, texts_by_name in (("labels", spec.labels), ("annotations", spec.annotations)):
@@ -351,7 +390,9 @@ def _texts_in(data: object, at: Path) -> Iterator[tuple[Path, str, str]]:
     """Every text inside maps and lists; it is called by its key, a `value` by the `name` beside it."""
     entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for step, value in entries:
-        if isinstance(value, str) and value:
+        if type(value) is int and number_is_secret(str(step), value):
+            yield (*at, step), str(step), str(value)
+        elif isinstance(value, str) and value:
             named = isinstance(data, dict) and step == "value" and isinstance(data.get("name"), str)
             yield (*at, step), str(data["name"] if named and isinstance(data, dict) else step), value
         else:

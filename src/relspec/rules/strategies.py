@@ -37,7 +37,7 @@ def relspec_writes_objects(release: ResolvedRelease, service: ResolvedService) -
 def candidates(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
     """RS303: a candidate and a held strategy need each other."""
     held = service.strategy.name in HELD
-    if service.spec.candidate is not None and not held and service.active is None:
+    if service.spec.candidate is not None and not held and service.spec.active is None:
         yield at_service(
             service,
             "RS303",
@@ -90,8 +90,8 @@ def routers(release: ResolvedRelease, service: ResolvedService) -> Iterator[Find
             "key",
         )
     path, sticky_by, _ = _sticky(service)
-    # Without a candidate there is nothing to split yet: RS303 says so.
-    if service.split_by_router and service.spec.candidate is not None and router is None:
+    # Without a candidate, or a strategy for it, there is nothing to split yet: RS303 says so.
+    if service.split_by_router and service.strategy.name in HELD and router is None:
         yield at_service(
             service,
             "RS330",

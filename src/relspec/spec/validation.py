@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from relspec.credentials import has_login, looks_secret, names_secret
 from relspec.diagnostics import Finding, Part, Path, Remedy, Where
-from relspec.spec.quantities import DURATION, MEMORY
+from relspec.spec.quantities import DURATION, MEMORY, MODEL_REFERENCE
 
 TYPE_WORDS = {
     "string_type": "text",
@@ -71,9 +71,15 @@ def findings_of(
     found: dict[tuple[Path, str], Finding] = {}
     further = {path[:depth] for path, _ in problems for depth in range(len(path))}
     further |= {path for path, item in problems if item["type"] not in TYPE_WORDS}
+    unknown: dict[Path, list[tuple[Path, Any]]] = {}
+    for path, item in problems:
+        if item["type"] == "extra_forbidden":
+            unknown.setdefault(path[:-1], []).append((path, item))
     for path, item in problems:
         if len(found) == MAX_FINDINGS:
             break
+        if item["type"] == "missing" and _is_misspelled(path, unknown.get(path[:-1], ()), model):
+            continue  # one mistake, one answer: the key's right name
         if item["type"] in TYPE_WORDS and path in further:  # another branch of a union says more
             continue
         if _others_may_complete(path, item, merges):
@@ -176,10 +182,12 @@ def _finding(
         wanted = sorted(
             {TYPE_WORDS[other["type"]] for place, other in problems if place == path and other["type"] in TYPE_WORDS}
         )
-        return wrong_type(path, item["input"], wanted, locate, _units(model, path))
+        return wrong_type(path, item["input"], wanted, locate, _units(model, path), _form(model, path))
     if kind.startswith("RS"):
         if "key" in context:
             return Finding(kind, message, locate((*path, context["key"]), "key"), hint)
+        if kind == "RS104" and isinstance(item["input"], Mapping | list):
+            return _no_branch(path, item, message, hint, model, locate)
         in_key = item["loc"] and item["loc"][-1] == "[key]"
         remedy = Remedy("quote") if kind == "RS104" and isinstance(item["input"], bool | float) else None
         return Finding(
@@ -192,6 +200,21 @@ def _finding(
     return _value_not_allowed(path, item, context, locate)
 
 
+def _no_branch(
+    path: Path, item: Any, message: str, hint: str, model: type[BaseModel], locate: Callable[[Path, Part], Where]
+) -> Finding:
+    """A map or a list that belongs to no branch of a union: mostly the key that would tell is misspelled."""
+    known = keys_at(model, path)
+    for key in list(item["input"])[:MAX_FINDINGS] if isinstance(item["input"], Mapping) else ():
+        meant = misspelled(str(key), known)
+        if meant is not None and key not in known:
+            return _unknown_key((*path, key), {**item, "loc": (*path, key)}, model, locate)
+    forms = [f"{{{key}: …}}" for node in nodes_at(model, path) for key in node.get("required", ())]
+    if not hint.startswith("write {"):  # it is about scalars
+        hint = f"write {' or '.join(forms)}"
+    return Finding("RS104", f"{name_of(path)}: {message}", locate(path, "value"), hint)
+
+
 def _missing(path: Path, model: type[BaseModel], locate: Callable[[Path, Part], Where]) -> Finding:
     """RS121; what can only have one value says which."""
     key = str(path[-1])
@@ -202,28 +225,48 @@ def _missing(path: Path, model: type[BaseModel], locate: Callable[[Path, Part], 
     return Finding("RS121", f"{name_of(path[:-1])} needs {key}", locate(path[:-1], "key"), hint, remedy=remedy)
 
 
+def _is_misspelled(missing: Path, unknown: Sequence[tuple[Path, Any]], model: type[BaseModel]) -> bool:
+    """Whether one of the unknown keys beside a missing one is said to mean it."""
+    known = keys_at(model, missing[:-1]) if unknown else []
+    return any(
+        _closest(str(path[-1]), known) == missing[-1] and _elsewhere(path, item["input"]) is None
+        for path, item in unknown[:MAX_FINDINGS]
+    )
+
+
+def _closest(key: str, known: Sequence[str]) -> str | None:
+    """The known key that an unknown one is likely to mean; None for one that is known elsewhere in the same union."""
+    if key in known:
+        return None
+    similar = difflib.get_close_matches(key, known, n=1, cutoff=0.6) if len(key) <= MAX_WORD else []
+    return misspelled(key, known) or next(iter(similar), None)
+
+
 def _unknown_key(path: Path, item: Any, model: type[BaseModel], locate: Callable[[Path, Part], Where]) -> Finding:
     key = str(path[-1])
     known = keys_at(model, path[:-1])
-    meant = misspelled(key, known)
-    similar = difflib.get_close_matches(key, known, n=1, cutoff=0.6) if len(key) <= MAX_WORD else []
-    close = [meant] if meant is not None else similar
+    close = _closest(key, known)
     remedy = None
+    beside = ""
     branch = str(item["loc"][-2]) if len(item["loc"]) > 1 else ""
+    if branch.startswith("{") and any(key in node.get("required", ()) for node in nodes_at(model, path[:-1])):
+        other = branch.strip("{}")
+        message = f"{name_of(path[:-1])} is either {other} or {key}, not both"
+        return Finding("RS125", message, locate(path, "key"), f"keep one of the two: it does not go with {other}")
     if (elsewhere := _elsewhere(path, item["input"])) is not None:
         hint = elsewhere
     elif key in known:
-        hint = f"remove it: it does not go with {branch.strip('{}')}" if branch.startswith("{") else "remove it"
-    elif close:
-        hint = f"did you mean {close[0]}?"
-        remedy = Remedy("rename", meant) if meant is not None else None
+        beside = f" beside {branch.strip('{}')}" if branch.startswith("{") else ""
+        hint = f"remove it: it does not go with {branch.strip('{}')}" if beside else "remove it"
+    elif close is not None:
+        hint = f"did you mean {close}?"
+        remedy = Remedy("rename", close) if misspelled(key, known) is not None else None
     elif known:
         hint = "known here: " + ", ".join(known)
     else:
         hint = "remove it"
-    return Finding(
-        "RS120", f"{name_of(path[:-1])} has no field {_quoted(key)}", locate(path, "key"), hint, remedy=remedy
-    )
+    message = f"{name_of(path[:-1])} has no field {_quoted(key)}{beside}"
+    return Finding("RS120", message, locate(path, "key"), hint, remedy=remedy)
 
 
 def misspelled(word: str, known: Sequence[str]) -> str | None:
@@ -282,14 +325,33 @@ def _units(model: type[BaseModel], path: Path) -> str:
     return next((UNITS[node["pattern"]] for node in nodes_at(model, path) if node.get("pattern") in UNITS), "")
 
 
+FORMS = {MODEL_REFERENCE: "write <model>@<version> or <model>@<alias>"}
+"""Text that no number in quotes is, and how to write it."""
+
+
+def _form(model: type[BaseModel], path: Path) -> str:
+    """How the text at `path` is written; empty where any text will do."""
+    return next((FORMS[node["pattern"]] for node in nodes_at(model, path) if node.get("pattern") in FORMS), "")
+
+
 def wrong_type(
-    path: Path, value: Any, wanted: Sequence[str], locate: Callable[[Path, Part], Where], unit: str = ""
+    path: Path,
+    value: Any,
+    wanted: Sequence[str],
+    locate: Callable[[Path, Part], Where],
+    unit: str = "",
+    form: str = "",
 ) -> Finding:
-    """RS104: a value of another kind than `wanted`, with the way to write it; `unit` is that of a quantity."""
+    """RS104: a value of another kind than `wanted`, with the way to write it.
+
+    `unit` is that of a quantity, `form` how to write text that no number can be.
+    """
     hint = f"write {' or '.join(wanted)}"
     remedy = _as_wanted(value, wanted)
     if unit and isinstance(value, int) and not isinstance(value, bool):
         hint = f"write {value}{unit}"
+    elif form:
+        hint = form
     elif "text" in wanted and isinstance(value, bool | int | float):
         hint = "write {source} in quotes"
         remedy = Remedy("quote")

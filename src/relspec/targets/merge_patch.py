@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relspec.diagnostics import Path
@@ -22,26 +22,31 @@ def apply_merge_patch(target: Any, patch: Any) -> Any:
 
 
 def patched(target: Any, patch: Any, at: Path = ()) -> tuple[Any, tuple[Path, ...]]:
-    """`target` with `patch` applied to its node at `at`, and the path in it of every leaf that the patch wrote.
+    """`target` with `patch` applied to its node at `at`, and the paths in it of what the patch wrote.
 
-    Paths start at the root of `target`. A list is a leaf, as is a map that the patch left empty; what the patch
-    removed is in no output and has no path. Raises LookupError where `target` has no node at `at`.
+    Paths start at the root of `target`. Raises LookupError where `target` has no node at `at`.
     """
     if at:
-        inner, leaves = patched(target[at[0]], patch, at[1:])
+        inner, nodes = patched(target[at[0]], patch, at[1:])
         result = target.copy()
         result[at[0]] = inner
-        return result, tuple((at[0], *leaf) for leaf in leaves)
-    result = apply_merge_patch(target, patch)
-    return result, tuple(_written(patch, result))
+        return result, tuple((at[0], *node) for node in nodes)
+    return apply_merge_patch(target, patch), tuple(nodes_written(target, patch))
 
 
-def _written(patch: Any, result: Any) -> Iterator[Path]:
-    """Paths of the leaves of `patch` that `result` has."""
-    if not isinstance(patch, dict) or not result:
+def nodes_written(target: Any, patch: Any) -> Iterator[Path]:
+    """The topmost nodes of `target` that a merge patch sets, replaces or removes."""
+    if not isinstance(target, Mapping) or not isinstance(patch, Mapping):
         yield ()
         return
-    for key, value in patch.items():
-        if value is not None:
-            for leaf in _written(value, result[key]):
-                yield (key, *leaf)
+    for key, item in patch.items():
+        if key in target:
+            yield from ((key, *below) for below in nodes_written(target[key], item))
+        else:
+            yield (key,)
+
+
+def overlaid(origins: Mapping[Path, Path], later: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Which patch wrote each node, after a later one: what it wrote holds nothing of an earlier one any more."""
+    kept = {node: at for node, at in origins.items() if not any(node[:size] in later for size in range(len(node) + 1))}
+    return {**kept, **later}

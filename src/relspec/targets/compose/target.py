@@ -23,7 +23,7 @@ from relspec.targets.compose.router_service import (
 )
 from relspec.targets.compose.workload import Workload, workload
 from relspec.targets.draft import Draft
-from relspec.targets.merge_patch import patched
+from relspec.targets.merge_patch import overlaid, patched
 
 TEMPLATE = "compose/compose.yaml.j2"
 OUTPUT = "rendered"
@@ -100,8 +100,8 @@ def _overridden(
             if patch:
                 origin = (*source, "compose", part.address)
                 at: Path = (0, "services", part.workload.containers[0]["name"])
-                documents, leaves = _with_patch(documents, patch, at, release.where(origin))
-                origins.update({leaf: (*origin, *leaf[len(at) :]) for leaf in leaves})
+                documents, nodes = _with_patch(documents, patch, at, release.where(origin))
+                origins = overlaid(origins, {node: (*origin, *node[len(at) :]) for node in nodes})
     return documents, origins
 
 

@@ -20,10 +20,11 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from relspec.diagnostics import Finding, Range, RelspecError, Severity, Where
+from relspec.documents import why_not_json
 from relspec.schema_cost import TOO_MUCH, TOO_MUCH_HINT, unfolds_to_too_much
 from relspec.targets.helm.helm_yaml import HelmYamlError, as_number_of_json, read, text_of_float
 from relspec.targets.helm.version_range import parse_version
-from relspec.tree import DirectoryTree, MemoryTree, Tree, absent, not_ours
+from relspec.tree import NOT_OURS, DirectoryTree, MemoryTree, Tree, absent, not_ours
 
 MAX_ARCHIVE = 16 * 1024 * 1024
 """Bytes that a packaged subchart may unpack to."""
@@ -173,7 +174,7 @@ def _load(tree: Tree, path: str, origin: Where | None, levels: int) -> Chart:
 def _is_there(tree: Tree, file: str) -> bool:
     """Whether an optional file of a chart is there. Raises RelspecError RS241 for a link: Helm would follow it."""
     kind = tree.kind(file)
-    if kind in ("link", "other"):
+    if kind in NOT_OURS:
         raise RelspecError(not_ours(file, kind, Where(file, range=Range(1, 1, 1, 1))))
     return kind == "file"
 
@@ -221,7 +222,7 @@ def _schema(tree: Tree, file: str, where: Where) -> bytes:
     try:
         parsed = json.loads(data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise _refused(where, f"{file} is not JSON: {error}", "correct the chart's schema") from error
+        raise _refused(where, f"{file} is not JSON: {why_not_json(error)}", "correct the chart's schema") from error
     if unfolds_to_too_much(parsed):
         raise _refused(where, f"{file} {TOO_MUCH}", TOO_MUCH_HINT)
     return data

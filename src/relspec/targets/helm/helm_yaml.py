@@ -8,7 +8,6 @@ one might expect: a duplicate key silently wins, `<<` overwrites the keys before
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -18,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from relspec.diagnostics import RelspecError
-from relspec.documents import needs_careful, parse
+from relspec.documents import MAX_NODES, UNREADABLE, events, explained, needs_careful, parse
 
 MAX_DEPTH = 100
 """Deepest nesting that is read; charts in the wild stay below 20."""
@@ -38,6 +37,8 @@ _TIMESTAMP = re.compile(
 )
 _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LARGEST_FLOAT32 = float.fromhex("0x1.fffffefffffffp+127")
+"""The largest number that is not rounded to infinity by a 32-bit float."""
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -69,15 +70,19 @@ def read(data: bytes) -> Any:
 
 def read_carefully(text: str) -> Any:
     """`read` without the fast parser: the same result for every text. Raises HelmYamlError."""
-    from ruamel.yaml import YAML  # noqa: PLC0415  (30 ms, and most charts don't need it)
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+    from ruamel.yaml.error import MarkedYAMLError  # noqa: PLC0415  (30 ms, and most charts don't need it)
 
+    construction = _Construction(events(text))
     try:
-        return _Construction(iter(YAML(typ="safe", pure=True).parse(text))).document()
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise HelmYamlError(str(problem), mark.line + 1 if mark else 0) from error
+        return construction.document()
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = explained(error.problem or error.context or UNREADABLE)
+        raise HelmYamlError(problem, mark.line + 1 if mark else 0) from error
+    except HelmYamlError:
+        raise
+    except Exception as error:  # what nobody thought of is an error of the chart's file, too, and has a line
+        raise HelmYamlError(UNREADABLE, construction.line) from error
 
 
 class _Construction:
@@ -91,6 +96,8 @@ class _Construction:
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._nodes = 0
         self._aliased = 0
+        self._written = 0
+        self.line = 0
 
     def document(self) -> Any:
         for event in self._events:
@@ -103,6 +110,10 @@ class _Construction:
         if depth > MAX_DEPTH:
             raise HelmYamlError(f"it is nested more than {MAX_DEPTH} deep", line)
         self._nodes += 1
+        self._written += 1
+        self.line = line
+        if self._written > MAX_NODES:
+            raise HelmYamlError(f"it has more than {MAX_NODES:,} maps, lists, keys and values", line)
         if _kind(event) == "AliasEvent":
             return self._alias(str(event.anchor), line)
         before = self._nodes - 1
@@ -189,7 +200,7 @@ def _scalar(event: Any, line: int) -> Any:
     if kind == "binary":
         try:
             return base64.b64decode(event.value).decode("utf-8", "replace")
-        except binascii.Error as error:
+        except ValueError as error:
             raise HelmYamlError("!!binary is not base64", line) from error
     if kind not in _TYPES:
         return event.value
@@ -229,6 +240,8 @@ def _integer(plain: str) -> int | None:
         return None
     sign, *digits = match.groups()
     base, text = next((base, text) for base, text in zip((16, 2, 8, 10), digits, strict=True) if text is not None)
+    if base == 10 and len(text) > 20:  # beyond 64 bits, and in time beyond what Python converts
+        return None
     number = int(sign + text, base)
     return number if -(2**63) <= number < 2**64 else None
 
@@ -248,6 +261,8 @@ def _key(key: Any, line: int) -> str:
 
 def text_of_float(number: float) -> str:
     """The shortest text that reads back as the same 32-bit float: Go's `FormatFloat(x, 'g', -1, 32)`."""
+    if abs(number) > _LARGEST_FLOAT32:
+        number = math.copysign(math.inf, number)
     if not math.isfinite(number):
         return ".nan" if math.isnan(number) else (".inf" if number > 0 else "-.inf")
     for digits in range(1, 18):

@@ -16,7 +16,7 @@ from relspec.render import Rendered, TemplateSet
 from relspec.resolve import ResolvedRelease, ResolvedService
 from relspec.targets.draft import Draft
 from relspec.targets.helm.values_context import for_service, values_context
-from relspec.targets.merge_patch import apply_merge_patch
+from relspec.targets.merge_patch import apply_merge_patch, nodes_written, overlaid
 from relspec.targets.rollouts.target import TEMPLATE, Place, objects
 from relspec.tree import relative
 
@@ -115,7 +115,9 @@ def _objects(release: ResolvedRelease, source: ValuesSource, file: ValuesFile, t
     rendered, documents, origins = objects(release, file.services, place, templates)
     values, patches = _overridden({OBJECTS: documents}, release, file)
     written = {(0, OBJECTS, *path): at for path, at in origins.items()}
-    return Draft(file.path, [values], rendered, template=TEMPLATE, patched={**written, **patches}, elements_of=OBJECTS)
+    return Draft(
+        file.path, [values], rendered, template=TEMPLATE, patched=overlaid(written, patches), elements_of=OBJECTS
+    )
 
 
 def _values(
@@ -173,21 +175,9 @@ def _overridden(
     """The values with the release's override, then each service's; and which nodes of the document those wrote."""
     origins: dict[Path, Path] = {}
     for patch, source in value_overrides(release, file):
-        origins.update({(0, *node): (*source, *node) for node in nodes_written(values, patch)})
+        origins = overlaid(origins, {(0, *node): (*source, *node) for node in nodes_written(values, patch)})
         values = apply_merge_patch(values, patch)
     return values, origins
-
-
-def nodes_written(values: Any, patch: Any) -> Iterator[Path]:
-    """The topmost nodes of `values` that a merge patch sets, replaces or removes."""
-    if not isinstance(values, Mapping) or not isinstance(patch, Mapping):
-        yield ()
-        return
-    for key, item in patch.items():
-        if key in values:
-            yield from ((key, *below) for below in nodes_written(values[key], item))
-        else:
-            yield (key,)
 
 
 def value_overrides(release: ResolvedRelease, file: ValuesFile) -> Iterator[tuple[Mapping[str, Any], Path]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -147,8 +148,7 @@ def _check(schema: bytes, values: Values) -> list[tuple[Path, str, bool]]:
     try:
         validator = _validator(schema)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
-        reason = str(getattr(error, "message", error)).splitlines()[0]
-        return [((), f"Helm can't use values.schema.json: {_shortened(reason)}", True)]
+        return [((), f"Helm can't use values.schema.json: {_shortened(_unusable(error))}", True)]
     work = _work(schema)
     if work.takes_too_long(values):
         return [((), f"values.schema.json {TOO_LONG}", True)]
@@ -187,6 +187,15 @@ def _validator(schema: bytes) -> Any:
 @lru_cache(maxsize=128)
 def _work(schema: bytes) -> Work:
     return Work(json.loads(schema))
+
+
+def _unusable(error: Exception) -> str:
+    """Why a schema can't be used, from the engine's words (their first line)."""
+    reason = str(getattr(error, "message", error)).partition("\n")[0]
+    outside = re.match("Resource '(.*?)' is not present", reason)
+    if outside is not None:
+        return f"it refers to {outside[1].removeprefix('file:///')}, which is outside it; copy what is meant into `definitions`"
+    return reason
 
 
 def _refuse(uri: str) -> Any:

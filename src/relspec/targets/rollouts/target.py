@@ -18,7 +18,7 @@ from relspec.resolve import ResolvedRelease, ResolvedService
 from relspec.spec.quantities import seconds
 from relspec.spec.service import Overrides, Replicas
 from relspec.targets.draft import Draft
-from relspec.targets.merge_patch import patched
+from relspec.targets.merge_patch import overlaid, patched
 from relspec.targets.rollouts.layout import misfits
 from relspec.targets.rollouts.names import object_name, selector
 from relspec.targets.rollouts.pods import config_map, pod
@@ -75,9 +75,9 @@ def objects(
         if owner is None:
             documents.append(document)
             continue
-        result, leaves = _overridden(document, release, owner)
+        result, nodes = _overridden(document, release, owner)
         documents.append(result)
-        origins.update({(index, *leaf): source for leaf, source in leaves.items()})
+        origins.update({(index, *node): source for node, source in nodes.items()})
     return rendered, documents, origins
 
 
@@ -295,8 +295,9 @@ def _overridden(document: Map, release: ResolvedRelease, service: ResolvedServic
         for address, at in _addresses(kind):
             if address not in patches:
                 continue
-            document, leaves = patched(document, patches[address], at)
-            origins.update({leaf: (*source, "rollouts", address, *leaf[len(at) :]) for leaf in leaves})
+            document, nodes = patched(document, patches[address], at)
+            written = {node: (*source, "rollouts", address, *node[len(at) :]) for node in nodes}
+            origins = overlaid(origins, written)
     return document, origins
 
 
