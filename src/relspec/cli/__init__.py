@@ -94,11 +94,21 @@ def _make_streams_safe() -> None:
         except OSError:
             # The lowest free number is this one: else the next file to be opened would get what is printed.
             os.open(os.devnull, os.O_RDWR)
+        if name == "stderr" and not _takes_writes(number):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # else its last flush would decide the exit code
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
         elif number and isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _takes_writes(number: int) -> bool:
+    try:
+        os.write(number, b"")
+    except OSError:
+        return False
+    return True
 
 
 def _refused(error: RelspecError) -> int:
