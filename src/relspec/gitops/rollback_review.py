@@ -6,14 +6,16 @@ theirs is a warning, which says that the check will refuse it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Diagnostic, Finding, Kind, Severity
-from relspec.discovery import Place
+from relspec.discovery import ENVIRONMENT_FILE, Found, Place
+from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.former_versions import still_running
 from relspec.gitops.obstacles import Context, context
 from relspec.gitops.prediction import Prediction
@@ -21,6 +23,7 @@ from relspec.gitops.restoration import Restorations
 from relspec.gitops.restoring import Files
 from relspec.gitops.states import History
 from relspec.positions import locate, sorted_diagnostics
+from relspec.resolve import ENVIRONMENTS
 from relspec.rules.allowances import allowed
 from relspec.rules.changes import Loss, Side, callers, check_change, graded, lost_by_restoring
 from relspec.rules.pinned import pinned_values
@@ -38,8 +41,14 @@ class Reviewed:
     places: Mapping[str, Place]
 
     @cached_property
+    def _output(self) -> str:
+        return Compiler(self.now, any_edition=True, memory=self.history.memory).output
+
+    @cached_property
     def before(self) -> Side:
         """HEAD."""
+        if isinstance(self.now, CommitTree):
+            self.now.load(ENVIRONMENTS)  # all folders at once: one by one they take three times as long
         return Side(Compiler(self.now, any_edition=True, memory=self.history.memory))
 
     @cached_property
@@ -51,6 +60,25 @@ class Reviewed:
         return Side(compiler)
 
     @cached_property
+    def _sides(self) -> tuple[Side, Side]:
+        """Both, told of the releases that go alone where nothing else can be concerned: among thousands nobody looks for
+        the rest."""
+        folders = (f"{ENVIRONMENTS}/", f"{self._output}/")
+        stays = all(self.now.kind(place.file) == "file" for place in self.places.values())
+        if not stays or not all(path.startswith(folders) for path in self.files):
+            return self.before, self.after
+        return self._alone(self.now, lambda: self.before), self._alone(self.then, lambda: self.after)
+
+    def _alone(self, tree: Tree, whole: Callable[[], Side]) -> Side:
+        compiler = Compiler(tree, any_edition=True, memory=self.history.memory)
+        folders = {folder for place in self.places.values() for folder in _with_outer(posixpath.dirname(place.file))}
+        environments = sorted(
+            each for each in folders if tree.kind(f"{ENVIRONMENTS}/{each}/{ENVIRONMENT_FILE}") == "file"
+        )
+        compiler.found = Found(tuple(environments), tuple(self.places[name] for name in sorted(self.places)))
+        return Side(compiler, whole)
+
+    @cached_property
     def _restorations(self) -> Restorations:
         head = self.history.head
         files = {name: place.file for name, place in self.places.items()}
@@ -59,7 +87,7 @@ class Reviewed:
             head,
             head,
             self.then,
-            output=self.before.compiler.output,
+            output=self._output,
             dirty=False,
             files=files,
             changed=tuple(files),
@@ -75,13 +103,13 @@ class Reviewed:
 
     def diagnostics(self, compiled: Sequence[CompiledRelease]) -> tuple[Diagnostic, ...]:
         """What is wrong with the change, and with the releases where that is not waived; never an error."""
-        found = [*self._of_the_change(), *pinned_values(self.after.tree.read, self.places.values())]
+        found = [*self._of_the_change(), *pinned_values(self.then.read, self.places.values())]
         for each in compiled:
             found += (finding for finding, _ in self._judged(each) if finding.severity is not Severity.NOTE)
-        return sorted_diagnostics(locate(map(_as_warning, found), self.after.compiler.loader.text))
+        return sorted_diagnostics(locate(map(_as_warning, found), self._sides[1].compiler.loader.text))
 
     def _of_the_change(self) -> Iterator[Finding]:
-        for finding in check_change(self.before, self.after, tuple(self.files)):
+        for finding in check_change(*self._sides, tuple(self.files)):
             if finding.code == "RS434":
                 finding = replace(finding, hint="")  # who has to go back too, the readiness says  # noqa: PLW2901
             yield self._restorations.judged_change(finding) if _is_error(finding) else finding
@@ -126,6 +154,13 @@ class Reviewed:
         changed = repository.changed(repository.commit(prediction.head).tree, prediction.tree)
         reverted = Side(Compiler(repository.tree_of(prediction.tree), any_edition=True, memory=self.history.memory))
         return lost_by_restoring(self.before, reverted, changed)
+
+
+def _with_outer(folder: str) -> Iterator[str]:
+    """A folder and those around it, as paths below environments/."""
+    while folder not in ("", ENVIRONMENTS):
+        yield folder.removeprefix(f"{ENVIRONMENTS}/")
+        folder = posixpath.dirname(folder)
 
 
 def _is_error(finding: Finding) -> bool:

@@ -42,6 +42,7 @@ def breaking_interfaces(base: Side, head: Side, release: str) -> Iterator[Findin
 
 def callers(side: Side, release: str) -> tuple[str, ...]:
     """The releases that say that they use this one, sorted."""
+    side = side.whole() if side.whole is not None else side
     found = []
     for name in sorted(mentioning(side, release)):
         caller = side.release(name) if name != release else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -31,9 +31,11 @@ class Side:
     """A tree with its compiler; releases are resolved and compiled when they are first asked for.
 
     The base's compiler is best made with `any_edition=True`: an upgrade of the lock is no reason to look at nothing.
+    `whole` gives the same tree with all of its releases, where this side was told of some alone.
     """
 
     compiler: Compiler
+    whole: Callable[[], Side] | None = field(default=None, repr=False, compare=False)
     _resolved: dict[str, ResolvedRelease | None] = field(default_factory=dict, repr=False, compare=False)
     _compiled: dict[str, CompiledRelease | None] = field(default_factory=dict, repr=False, compare=False)
     _sources: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
