@@ -24,6 +24,9 @@ READ_AT_ONCE = 512
 NEAR = 64
 """Commits that are always read from the log: with large folders a log of all paths takes a millisecond each."""
 
+FEW = 8
+"""Commits of the log that are read first, and then as many again: the last change is mostly a young one."""
+
 FAR = 2048
 """The same where all folders are small."""
 
@@ -163,7 +166,7 @@ class Chain:
                 return before
             if not self._many and before >= self._enough(asked):
                 return self._next_by_ids(max(index, before), asked, most)
-            for _ in range(max(READ_AT_ONCE, before) if self._many else NEAR):
+            for _ in range(max(READ_AT_ONCE, before) if self._many else max(FEW, before)):
                 if not self._grow():
                     break
             if len(self._links) == before:
