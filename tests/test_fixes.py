@@ -17,7 +17,7 @@ from relspec.cli import fixing
 from relspec.compiler import Compiler
 from relspec.diagnostics import Diagnostic, Fix, Range
 from relspec.edits import Edit, splice
-from relspec.fixes import difference, fixed, made_at_once, with_fixes
+from relspec.fixes import difference, made_at_once, with_fixes
 from relspec.spec.validation import misspelled
 from relspec.tree import MemoryTree, Tree
 from wrong_specs import ENVIRONMENT, RELEASE
@@ -258,7 +258,7 @@ def test_no_fix_makes_anything_worse(case: wrong_specs.Wrong) -> None:
     before = [d for d in with_fixes(compiler.compile().diagnostics, compiler.loader.text) if d.fix is not None]
     for diagnostic in before:
         assert diagnostic.fix is not None
-        after = {**case.files, diagnostic.file: fixed(case.files[diagnostic.file], [diagnostic.fix])}
+        after = {**case.files, diagnostic.file: made_at_once(case.files[diagnostic.file], [diagnostic.fix])[0]}
         left = Compiler(MemoryTree(after)).compile().diagnostics
         assert diagnostic.message not in [d.message for d in left if d.file == diagnostic.file]
 

@@ -105,11 +105,6 @@ def fix_of(diagnostic: Diagnostic, read: Read) -> Fix | None:
     return Fix(made[0], diagnostic.file, edit.range, edit.text)
 
 
-def fixed(data: bytes, fixes: Iterable[Fix]) -> bytes:
-    """A file with the fixes that can be made at once: see `made_at_once`."""
-    return made_at_once(data, fixes)[0]
-
-
 def made_at_once(data: bytes, fixes: Iterable[Fix]) -> tuple[bytes, tuple[Fix, ...]]:
     """A file with its fixes, and which those are: not those that touch one before them, or go wrong with the others.
 

@@ -349,7 +349,7 @@ class _Preparation:
     def _review(self, going: Sequence[Destination], files: Files) -> Reviewed:
         sources = {path: data for path, data in files.items() if not path.startswith(f"{self.output}/")}
         places = {each.release: each.place for each in going}
-        return Reviewed(self.history, self.tree, OverlayTree(self.tree, sources), sources, places)
+        return Reviewed(self.history, self.tree, OverlayTree(self.tree, sources), sources, places, self.output)
 
     def _after(self, step: Step, files: Files) -> CompiledRelease | None:
         """What the release compiles to after it."""

@@ -32,17 +32,17 @@ from relspec.tree import Tree
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A rollback from the tree `now`, HEAD's, to `then`, whose `files` differ; `places` are the releases that go, by id."""
+    """A rollback from the tree `now`, HEAD's, to `then`, whose `files` differ; `places` are the releases that go, by id.
+
+    `output` is the folder of the outputs.
+    """
 
     history: History
     now: Tree
     then: Tree
     files: Files
     places: Mapping[str, Place]
-
-    @cached_property
-    def _output(self) -> str:
-        return Compiler(self.now, any_edition=True, memory=self.history.memory).output
+    output: str
 
     @cached_property
     def before(self) -> Side:
@@ -63,7 +63,7 @@ class Reviewed:
     def _sides(self) -> tuple[Side, Side]:
         """Both, told of the releases that go alone where nothing else can be concerned: among thousands nobody looks for
         the rest."""
-        folders = (f"{ENVIRONMENTS}/", f"{self._output}/")
+        folders = (f"{ENVIRONMENTS}/", f"{self.output}/")
         stays = all(self.now.kind(place.file) == "file" for place in self.places.values())
         if not stays or not all(path.startswith(folders) for path in self.files):
             return self.before, self.after
@@ -87,7 +87,7 @@ class Reviewed:
             head,
             head,
             self.then,
-            output=self._output,
+            output=self.output,
             dirty=False,
             files=files,
             changed=tuple(files),
