@@ -12,11 +12,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from company import GIT_ENVIRONMENT, Repository, repository
 from relspec.catalogue import CATALOGUE
@@ -117,8 +118,7 @@ def refused(code: str, work: Callable[[], object]) -> RelspecError:
     return caught.value
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """All of a repository that a failed commit must leave as it was."""
 
     refs: str

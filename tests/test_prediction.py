@@ -409,17 +409,31 @@ def test_attributes_of_inner_folders_count(tmp_path: Path) -> None:
     assert as_git_does(made, commit).kind == "exact"
 
 
+def test_attributes_of_the_folder_that_a_file_was_moved_to_count(tmp_path: Path) -> None:
+    lines = "".join(f"{number}\n" for number in range(20))
+    made = repository(tmp_path, {"a": lines, "in/.gitattributes": "* merge=union\n", "in/b/c": "c"})
+    write(tmp_path, {"a": lines.replace("7", "x", 1)})
+    commit = made.commit()
+    made.git("mv", "a", "in/b/a")
+    write(tmp_path, {"in/b/a": lines.replace("7", "y", 1)})
+    made.commit()
+    assert as_git_does(made, commit).kind == "exact"
+
+
 def test_an_old_git_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = repository(tmp_path / "repository", {"a": "1\n"})
     write(made.folder, {"a": "2\n"})
+    commit = made.commit()
+    write(made.folder, {"b": "1\n"})
     made.commit()
     real = shutil.which("git")
     script = f'#!/bin/sh\nfor word; do [ "$word" = merge-tree ] && exit 129; done\nexec {real} "$@"\n'
     write(tmp_path, {"bin/git": script})
     (tmp_path / "bin/git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert predicted(made).kind == "exact"  # the newest commit goes back without a merge
     with pytest.raises(RelspecError) as caught:
-        predicted(made)
+        predicted(made, commit)
     (finding,) = caught.value.findings
     assert finding.code == "RS632"
     assert "2.38" in finding.message

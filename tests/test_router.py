@@ -14,13 +14,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
+from msgspec.structs import replace
 
 from relspec.targets.compose.router import Route, Upstream, render, router_context
 from relspec.targets.split import Sticky, cookie_value, murmur2, side

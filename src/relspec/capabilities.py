@@ -7,8 +7,9 @@ combination that the table speaks of and compare what is said.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 TARGETS = ("compose", "istio", "gateway", "helm")
 """Columns: Docker Compose with nginx; Argo Rollouts with Istio and with Gateway API; a team's own Helm chart.
@@ -17,8 +18,7 @@ The packaged reference chart prints the objects of the rollouts target, so it ha
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Support:
+class Support(Struct, frozen=True):
     """Whether a target can express a feature; `code` is what relspec says where it can't, `how` what it does."""
 
     level: Literal["yes", "note", "no"]
@@ -30,8 +30,7 @@ class Support:
         return f"{self.level} ({detail})" if detail else self.level
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(Struct, frozen=True):
     """One row: a thing that a release can declare, and what becomes of it in each target."""
 
     feature: str

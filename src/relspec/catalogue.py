@@ -6,13 +6,12 @@ and layers, RS3xx strategies and targets, RS4xx rollback safety and policy, RS5x
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from relspec.diagnostics import Kind, Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What a code stands for."""
 
     code: str

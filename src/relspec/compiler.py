@@ -11,9 +11,11 @@ import json
 import posixpath
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Diagnostic, Finding, Kind, Range, RelspecError, Severity, Where
@@ -49,8 +51,7 @@ WRITTEN_OUT = "RS231"
 TARGETS: Mapping[str, Target] = {"compose": compose, "helm": helm, "rollouts": rollouts}
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRelease:
+class CompiledRelease(Struct, frozen=True):
     """A release and its outputs. `files` are bytes by path below rendered/<id>/; empty where it is `stopped`.
 
     A release is stopped by what its findings say, or by a target that gave up: its outputs are unknown, not gone.
@@ -66,8 +67,7 @@ class CompiledRelease:
     unresolved: ResolvedRelease | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """The result of compiling a tree: every output by its path in the repository, and everything there is to say."""
 
     files: Mapping[str, bytes]

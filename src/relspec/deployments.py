@@ -6,8 +6,9 @@ What is active is derived from the environments, never stored: so it can't lie.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.registry.records import FOLDER, Lifecycle, Registry
@@ -17,8 +18,7 @@ from relspec.resolve import ResolvedRelease, ResolvedService
 Role = Literal["stable", "candidate", "variant"]
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """A service that runs a version; `role` says whether for everybody, for part of the traffic, or as a fallback."""
 
     release: str
@@ -30,8 +30,7 @@ class Deployment:
     alias: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A version of a model and how it stands. `quarantine` is the reason of one that is in force."""
 
     version: str

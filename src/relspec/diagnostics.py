@@ -6,9 +6,11 @@ a path into a position, and only when there is something to report: the happy pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 Path = tuple[str | int, ...]
 """Keys and list indexes from the root of a YAML document to a node."""
@@ -37,8 +39,7 @@ class Kind(StrEnum):
     QUARANTINE = "quarantine"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Range:
+class Range(Struct, frozen=True, order=True):
     """A span of text; lines and columns count from 1, columns in characters; the end is exclusive."""
 
     line: int
@@ -47,8 +48,7 @@ class Range:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """A place in a file of the repository: a path into its YAML, or a range that is already known.
 
     `part` says which half of the entry is meant: an unknown key is the key, a wrong value is the value.
@@ -60,16 +60,14 @@ class Where:
     range: Range | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """A second place that explains the first ("the base sets it here")."""
 
     message: str
     where: Where
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(Struct, frozen=True):
     """What would mend a finding, in terms of the document: `fixes` makes an edit of it where that is certain.
 
     rename: the key becomes `key`. quote: the value becomes text, as it is written. write: the value becomes `value`.
@@ -81,8 +79,7 @@ class Remedy:
     value: str | int | bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """An edit that mends a finding and changes the meaning of nothing else: the text of `range` becomes `text`."""
 
     title: str
@@ -91,8 +88,7 @@ class Fix:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing to say, before its position is known.
 
     `code` is in the catalogue, which gives severity and class; `severity` overrides it where a rule knows better.
@@ -113,8 +109,7 @@ class Finding:
         return self if self.release else replace(self, release=release)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """A related place, located."""
 
     message: str
@@ -122,8 +117,7 @@ class Position:
     range: Range
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """A finding with its severity, class and position: what reporters print.
 
     `path` leads to its place in the document. `fix` is worked out when somebody asks for it (`fixes.with_fixes`).

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence, Set
+
+from msgspec import Struct
 
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
 from relspec.loader import Loader
@@ -25,8 +26,7 @@ OURS = b"relspec/v1"
 """What tells a document of ours from another tool's file of the same name among the files of a release."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """Where a release lies. `id` is <environment path>/<name>."""
 
     id: str
@@ -34,8 +34,7 @@ class Place:
     environment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The environments and releases of a tree, sorted, and what is wrong with how they lie."""
 
     environments: tuple[str, ...]
@@ -53,40 +52,31 @@ def discover(tree: Tree, loader: Loader) -> Found:
     places: list[Place] = []
     kind = tree.kind(ENVIRONMENTS)
     findings = [not_ours(ENVIRONMENTS, kind, Where(ENVIRONMENTS))] if kind in NOT_OURS else []
-    for folder, names, problems in _folders(tree, ENVIRONMENTS):
+    known: set[str] = set()
+    for folder, names, has_folders, problems in _folders(tree, ENVIRONMENTS):
         if folder.count("/") > MAX_FOLDERS:
             findings.append(too_deep(folder))
             continue
         findings += problems
-        path = folder.removeprefix(ENVIRONMENTS).lstrip("/")
-        findings += (
-            _misnamed(folder, name)
-            for name in MISNAMED
-            if name in names and (RELEASE_FILE not in names or _is_ours(loader, f"{folder}/{name}"))
-        )
+        path = folder[len(ENVIRONMENTS) + 1 :]
+        for name in MISNAMED:
+            if name in names and (RELEASE_FILE not in names or _is_ours(loader, f"{folder}/{name}")):
+                findings.append(_misnamed(folder, name))
         if ENVIRONMENT_FILE in names and not path:
             findings.append(_outside())
         elif ENVIRONMENT_FILE in names:
             environments.append(path)
+            known.add(path)
         if RELEASE_FILE not in names:
             continue
         file = f"{folder}/{RELEASE_FILE}"
-        environment = _enclosing(path, environments)
-        if environment is None and _is_behind_a_link(tree, folder):
-            continue  # the link has been named
+        environment = _enclosing(path, known)
         if environment is None:
-            findings.append(
-                Finding(
-                    "RS200",
-                    "this release lies in no environment",
-                    Where(file, (), "key"),
-                    f"add {ENVIRONMENT_FILE} to a folder above it",
-                )
-            )
+            findings += _homeless(tree, folder)
             continue
-        name = _own_name(loader, file) if environment == path else posixpath.basename(path)
+        name = _own_name(loader, file) if environment == path else path.rpartition("/")[2]
         places.append(Place(f"{environment}/{name}", file, environment))
-        if environment != path:
+        if has_folders and environment != path:
             findings += _inside(tree, loader, folder)
     findings += _clashes(tree, environments, places)
     return Found(tuple(sorted(environments)), tuple(sorted(places)), tuple(findings))
@@ -138,22 +128,26 @@ def place_of(tree: Tree, loader: Loader, release: str, file: str | None = None) 
     return None
 
 
-def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], list[Finding]]]:
-    """Each folder with the names of its files and what is wrong with its other entries, outer ones first.
+def _folders(tree: Tree, folder: str) -> Iterator[tuple[str, frozenset[str], bool, Sequence[Finding]]]:
+    """Each folder with the names of its files, whether it has folders, and what is wrong with its other entries; outer
+    ones first.
 
     A release's own subfolders are its files.
     """
     entries = tree.entries(folder)
-    files = frozenset(name for name, kind in entries if kind == "file")
+    files = frozenset([name for name, kind in entries if kind == "file"])
+    if len(files) == len(entries):  # most folders of a fleet
+        yield folder, files, False, ()
+        return
     links = ((f"{folder}/{name}", kind) for name, kind in entries if kind in NOT_OURS)
     problems = [not_ours(path, kind, Where(path)) for path, kind in links]
-    problems += (_no_file(folder, name) for name, kind in entries if kind == "folder" and name in FILES)
-    yield folder, files, problems
+    folders = [name for name, kind in entries if kind == "folder"]
+    problems += (_no_file(folder, name) for name in folders if name in FILES)
+    yield folder, files, bool(folders), problems
     if (RELEASE_FILE in files and ENVIRONMENT_FILE not in files) or folder.count("/") > MAX_FOLDERS:
         return
-    for name, kind in entries:
-        if kind == "folder":
-            yield from _folders(tree, f"{folder}/{name}")
+    for name in folders:
+        yield from _folders(tree, f"{folder}/{name}")
 
 
 def _no_file(folder: str, name: str) -> Finding:
@@ -161,14 +155,21 @@ def _no_file(folder: str, name: str) -> Finding:
     return Finding(FILES[name], f"{path} is a folder, not a file", Where(path), f"rename it, and write a file {name}")
 
 
-def _enclosing(path: str, environments: list[str]) -> str | None:
+def _enclosing(path: str, environments: Set[str]) -> str | None:
     """The innermost environment that holds `path`."""
-    known = set(environments)
     while path:
-        if path in known:
+        if path in environments:
             return path
-        path = posixpath.dirname(path)
+        path = path.rpartition("/")[0]
     return None
+
+
+def _homeless(tree: Tree, folder: str) -> Iterator[Finding]:
+    """RS200: a release that lies in no environment. Where a link is the reason, that one has been named."""
+    if not _is_behind_a_link(tree, folder):
+        where = Where(f"{folder}/{RELEASE_FILE}", (), "key")
+        hint = f"add {ENVIRONMENT_FILE} to a folder above it"
+        yield Finding("RS200", "this release lies in no environment", where, hint)
 
 
 def _is_behind_a_link(tree: Tree, folder: str) -> bool:
@@ -239,22 +240,19 @@ def _clashes(tree: Tree, environments: list[str], places: list[Place]) -> Iterat
     known = set(environments)
     first: dict[str, Place] = {}
     for place in places:
-        where = Where(place.file, ("name",))
         if place.id in known:
-            yield Finding(
-                "RS220", f"{place.id} is an environment and a release", where, "rename one of the two", release=place.id
-            )
-        elif posixpath.dirname(place.file) == f"{ENVIRONMENTS}/{place.environment}":
+            message = f"{place.id} is an environment and a release"
+            yield Finding("RS220", message, _named(place), "rename one of the two", release=place.id)
+        elif place.file == f"{ENVIRONMENTS}/{place.environment}/{RELEASE_FILE}":
             folder = f"{ENVIRONMENTS}/{place.id}"
             if tree.kind(f"{folder}/{RELEASE_FILE}") != "file" and tree.kind(folder) == "folder":
                 message = f"{folder}/ is there already, and a release of this name counts as lying in it"
-                yield Finding("RS220", message, where, "rename one of the two", release=place.id)
+                yield Finding("RS220", message, _named(place), "rename one of the two", release=place.id)
         other = first.setdefault(place.id, place)
         if other is not place:
-            yield Finding(
-                "RS220",
-                f"{other.file} is also the release {place.id}",
-                where,
-                "rename one of the two",
-                release=place.id,
-            )
+            message = f"{other.file} is also the release {place.id}"
+            yield Finding("RS220", message, _named(place), "rename one of the two", release=place.id)
+
+
+def _named(place: Place) -> Where:
+    return Where(place.file, ("name",))

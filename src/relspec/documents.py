@@ -34,8 +34,10 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from relspec import patterns
 from relspec.diagnostics import Finding, Part, Path, Range, Related, RelspecError, Where
@@ -228,8 +230,7 @@ def parse_carefully(data: bytes, file: str) -> dict[str, Any]:
     return document
 
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
+class _Problem(Struct, frozen=True):
     """A finding before it knows its file; `also` is a second place."""
 
     code: str
@@ -257,8 +258,7 @@ def _limited(problems: tuple[_Problem, ...]) -> Iterator[_Problem]:
             yield problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """A YAML node: its value as plain data, its span, and the nodes inside (`keys` only for a map)."""
 
     value: Any
@@ -267,8 +267,7 @@ class _Node:
     children: tuple[_Node, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """What the careful parser made of a text: its documents (as far as they could be read) and what is wrong."""
 
     documents: tuple[_Node, ...]
@@ -487,8 +486,7 @@ def _plain(text: str) -> Any:
 # --- nodes -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     """A map or list whose end has not been read yet; `nodes` alternates keys and values for a map."""
 
     is_map: bool

@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
+
+from msgspec import Struct
 
 from relspec import documents
 from relspec.diagnostics import Finding, Part, Path, Range, RelspecError, Where
@@ -25,8 +26,7 @@ NOT_EDITED: Final = "RS900"
 BY_HAND: Final = "edit the file by hand"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """The text of a range, as `documents.locate` gives it, becomes `text`; an empty range is an insertion."""
 
     range: Range
@@ -183,14 +183,12 @@ def _exactly(value: Any) -> str:
 # --- steps: from what a text holds to what it should hold --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Replace:
+class _Replace(Struct, frozen=True):
     path: Path
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Insert:
+class _Insert(Struct, frozen=True):
     """A new entry in the map at `path`, after the key `after`; None: before all."""
 
     path: Path
@@ -199,27 +197,23 @@ class _Insert:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Append:
+class _Append(Struct, frozen=True):
     """A new item at the end of the list at `path`, which has some."""
 
     path: Path
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class _Remove:
+class _Remove(Struct, frozen=True):
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _Rename:
+class _Rename(Struct, frozen=True):
     path: Path
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Comment:
+class _Comment(Struct, frozen=True):
     path: Path
     words: str
 
@@ -302,8 +296,7 @@ def _applied(text: str, steps: Sequence[_Step], file: str, *, block: bool) -> st
 # --- text ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class _Cut(Struct, frozen=True):
     """The characters from `start` to before `end` become `text`."""
 
     start: int
@@ -473,8 +466,7 @@ FLOW_SIGNS: Final = re.compile(r"[,\[\]{}]")
 NOT_SINGLE_QUOTED: Final = re.compile(f"[\n{UNPRINTABLE}]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Indents:
+class _Indents(Struct, frozen=True):
     """Columns from a key to the map below it, and to the dashes of the list below it."""
 
     step: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec import documents
 from relspec.compiler import CompiledRelease, written
@@ -15,8 +16,7 @@ from relspec.outputs import origin_of, where
 from relspec.resolve import ResolvedRelease, ResolvedService
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One layer that says something about a value."""
 
     layer: str
@@ -24,8 +24,7 @@ class Source:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """A value with the layer that wrote it, first, and those that it overrides, highest first.
 
     Without sources the value is a default of the language. `notes` are sentences that help to read it.
@@ -122,8 +121,7 @@ def _at(data: Any, path: Sequence[str | int]) -> Any:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A line of an output: the node that begins there, and where that was written."""
 
     document: int

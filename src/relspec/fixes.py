@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from relspec import documents, edits
@@ -409,8 +410,7 @@ def _gate(diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
     yield title, edits.remove(_with_comments_at_the_gate(gated, path, diagnostic.file), path, file=diagnostic.file)
 
 
-@dataclass(frozen=True, slots=True)
-class _Comments:
+class _Comments(Struct, frozen=True):
     """The comments about an entry on a line of its own: `above` it, and `beside` it."""
 
     above: tuple[str, ...] = ()

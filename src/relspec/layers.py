@@ -7,8 +7,9 @@ while merging (most compiles never ask): it is found afterwards, by asking the l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, Part, Path, Related, Where
 from relspec.spec.environment import is_exposure
@@ -31,8 +32,7 @@ VALUES = frozenset({("targets", "helm", "values"), ("helm", "values")})
 """Helm values: to Helm a null is a value, which removes a chart's default. Of two layers one may name a template."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One map that was written somewhere: `data` lies at `path` in `file`.
 
     `aside` says where a part of the layer was written when it is a merged map itself (a variant).
@@ -51,8 +51,7 @@ class Layer:
         return Where(self.file, self.path + path, part)
 
 
-@dataclass(frozen=True, slots=True)
-class Layers:
+class Layers(Struct, frozen=True):
     """Layers from the lowest to the highest, and what they give together."""
 
     layers: tuple[Layer, ...]

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import Any
+
+from msgspec import Struct
 
 from relspec import documents
 from relspec.catalogue import CATALOGUE, Rule
@@ -34,8 +35,7 @@ WITHOUT_EXAMPLES = frozenset({"RS900"})
 Case = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
+class Snippet(Struct, frozen=True):
     """A piece of an example: a file (or the lines of it that count), or command lines where `file` is empty.
 
     `state` says when: "before", "after", or nothing where there is one state only.
@@ -46,8 +46,7 @@ class Snippet:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """All that is known of a code. `says` is the report about `bad`, as a terminal shows it."""
 
     rule: Rule

@@ -8,8 +8,9 @@ show beyond doubt has no position here, and the careful parser is asked.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from relspec.diagnostics import Part, Path, Range
 
@@ -26,8 +27,7 @@ class _UnclearError(Exception):
     """The lines alone don't say it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """A value, where its text begins, and the lines that hold it: indexes into the text, the last one excluded."""
 
     value: Any

@@ -7,8 +7,10 @@ environment, or to the release that is promoted to, and stay. Values in, values 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec import documents
 from relspec.diagnostics import Finding, Path, RelspecError, Severity, Where
@@ -25,8 +27,7 @@ WEIGHTS = {"held": ("canary", "weight"), "abTest": ("abTest", "weight")}
 """Where a strategy says how much of the traffic its candidate gets, if none is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A value that moves: `path` is its place in release.yaml, `before` None where nothing said it.
 
     `below` is where a base or the environment says it, if release.yaml does not yet: it then says otherwise, for this
@@ -46,16 +47,14 @@ class Move:
         return dotted(self.path[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """A service that both releases have and of which nothing can move, and why."""
 
     service: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion:
+class Promotion(Struct, frozen=True):
     """What is to be done. `data` is the whole new release.yaml; `source_only` and `target_only` name services that only
     one of the two releases has."""
 
@@ -125,8 +124,7 @@ def _unknown(source: ResolvedRelease, target: ResolvedRelease, services: Sequenc
                 yield Finding("RS205", message, Where(release.file, ("services",)), hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(Struct, frozen=True):
     """One service on both sides. `held` is the data of the target's release.yaml."""
 
     source_release: ResolvedRelease

@@ -10,11 +10,12 @@ import json
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
 from relspec.diagnostics import Finding, Part, Path, Related, RelspecError, Remedy, Where
@@ -52,16 +53,14 @@ PATCH_ONLY = ("variants", "active", "candidate", "strategy")
 """Fields of a service that its candidate does not have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A key of a secret that lives outside Git."""
 
     name: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class HostVariable:
+class HostVariable(Struct, frozen=True):
     """A variable of the host, from .env; `default` None means that it must be set."""
 
     name: str
@@ -72,8 +71,7 @@ EnvironmentValue = str | Secret | HostVariable
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file that a service finds at `path`; `source` is where the repository keeps it, if it is not written inline."""
 
     path: str
@@ -82,8 +80,7 @@ class File:
     origin: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _Chain:
+class _Chain(Struct, frozen=True):
     """The documents of a release, deepest base first, and what is wrong with them; not `whole` where one is not known.
 
     A document that is wrong is among them as it was written, if it could be parsed.
@@ -94,8 +91,7 @@ class _Chain:
     whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedEnvironment:
+class ResolvedEnvironment(Struct, frozen=True):
     """An environment with what it inherits. `path` is below environments/: `production/eu-west`."""
 
     path: str
@@ -133,8 +129,7 @@ class ResolvedEnvironment:
         return None if variable is None else str(variable)
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedService:
+class ResolvedService(Struct, frozen=True):
     """A service after all layers, with what it refers to.
 
     `candidate` is a whole service of its own, and so is each of `variants`: an emergency lever that does not compile is
@@ -184,8 +179,7 @@ class ResolvedService:
         return self.candidate is not None and self.spec.routing == "router"
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedRelease:
+class ResolvedRelease(Struct, frozen=True):
     """A release, explicit: everything that its outputs are made from."""
 
     id: str

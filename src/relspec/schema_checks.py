@@ -15,10 +15,12 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.credentials import literal_secrets, looks_secret, names_secret
 from relspec.diagnostics import Part, Path
@@ -50,8 +52,7 @@ LISTED = 12
 """Fields or options that a message lists, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaProblem:
+class SchemaProblem(Struct, frozen=True):
     """One way in which a value does not fit.
 
     `path` leads from the root of the value: to the key that is unknown, to the map that lacks a field, else to the
@@ -208,8 +209,7 @@ def _unusable(error: ValueError) -> str:
 # Problems
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
+class _Checker(Struct, frozen=True):
     """A schema with its compiled validator, and what messages call the whole value.
 
     `work` bounds what a user's schema takes. In `ours`, whose work is known, there is none, and a `description` completes

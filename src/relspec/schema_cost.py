@@ -9,10 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 MAX_SUBSCHEMAS = 100_000
 """Subschemas that a schema may unfold to. The largest that relspec ships, of a Rollout, stays far below."""
@@ -105,8 +107,7 @@ def pattern_states(pattern: str) -> int:
     return min(sum(sizes), 10**9)
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Struct, frozen=True, dict=True):
     """What applying a schema (parsed JSON) to values takes: an upper bound, the same on every machine."""
 
     schema: Any
@@ -380,8 +381,7 @@ def _size(value: Any) -> int:
     return size
 
 
-@dataclass(frozen=True, slots=True)
-class _Applied:
+class _Applied(Struct, frozen=True):
     """What applying a schema to one value comes to: steps, and characters that its errors may repeat.
 
     `marks` are the further steps to find out which parts of the value it has looked at.

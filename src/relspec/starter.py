@@ -9,8 +9,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from relspec import editor_schemas, lock
 from relspec.diagnostics import Finding, RelspecError, Where
@@ -71,8 +72,7 @@ def model_version(version: str, trees: str, commit: str, snapshot: str) -> str:
     return re.sub("|".join(values), lambda word: values[word[0]], MODEL_VERSION)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """What to write into a folder, by path; and what it holds already and keeps."""
 
     files: Mapping[str, bytes]

@@ -220,6 +220,12 @@ def downwards(path: str) -> Iterator[str]:
     yield path
 
 
+def folders_above(path: str) -> Iterator[str]:
+    """The folders around a path, the inner ones first, without the top."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
 def absent(tree: Tree, path: str, where: Where) -> Finding:
     """Why there is no file at a path: RS241 for one of `NOT_OURS` on the way to it, else RS240."""
     for part in downwards(path):

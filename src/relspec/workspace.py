@@ -13,10 +13,12 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import Found, Place
@@ -74,8 +76,7 @@ def _unknown(word: str, found: Found) -> Finding:
     return Finding("RS200", f"there is no release {word}", Where(word), hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What would make the outputs on disk equal the compiled ones. Paths are repository-relative, sorted."""
 
     written: tuple[str, ...]

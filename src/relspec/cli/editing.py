@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from relspec.cli.session import report
 from relspec.reporters.text import printable
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from relspec.workspace import Changes
 
 
-@dataclass(frozen=True, slots=True)
-class Editing:
+class Editing(Struct, frozen=True):
     """Files of a work tree with other bytes. `compiler` sees them, `before` is the tree without them."""
 
     session: Session

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from relspec.credentials import masked
 from relspec.diagnostics import Diagnostic, Fix
@@ -26,8 +26,7 @@ Check = Callable[["Tree"], tuple[Sequence[Diagnostic], Collection[str]]]
 """What is wrong in a tree, and the files of it that may be edited."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """The files of a tree that `fixes` mend, by path, and the fixes in the order in which they were found."""
 
     files: Mapping[str, bytes]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import posixpath
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from relspec.cli.session import Session, complete_releases, page_format_option
 

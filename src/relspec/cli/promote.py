@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from relspec.cli.compile import as_compile_says
 from relspec.cli.editing import Editing, not_written, one_release, refuse, say, show
@@ -102,8 +102,7 @@ def command(
     return _print(outcome, form)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(Struct, frozen=True):
     """What came of it: `changes` None where there was nothing to promote, `plan` None where none could be made."""
 
     source: ResolvedRelease

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.cli.session import Session, formats_option, print_text, source_of
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
@@ -43,8 +44,7 @@ def report_options(function: Function) -> Function:
     return formats_option(*FORMATS)(function)
 
 
-@dataclass(frozen=True, slots=True)
-class ReportFile:
+class ReportFile(Struct, frozen=True):
     """A file that a report goes to: `path` below `folder`, in which no part of it is a link."""
 
     form: str
@@ -52,8 +52,7 @@ class ReportFile:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reporting:
+class Reporting(Struct, frozen=True):
     """How one run of a verb reports. `files` come from `report_files`, before any work is done."""
 
     verb: str

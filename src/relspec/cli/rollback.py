@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.cli.session import Session, complete_releases, format_option, report
 
@@ -28,8 +29,7 @@ Examples:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """What there is to print of a rollback, made before it is committed: what can't be said must not happen."""
 
     text: str

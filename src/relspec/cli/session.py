@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache, wraps
 from io import TextIOWrapper
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec.structs import replace
 
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Severity, Where
 from relspec.discovery import discover

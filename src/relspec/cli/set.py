@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.cli.editing import Editing, not_written, one_release, refuse, say, show
 from relspec.cli.session import Session, complete_releases
@@ -173,8 +174,7 @@ def _readings(raw: str) -> tuple[Any, ...]:
 # --- the edit --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Edited:
+class _Edited(Struct, frozen=True):
     """A release.yaml on its way: as it was, as it is by now, the paths that were set, and what there is to say about it.
 
     `lower` is what the release came to before, None where it could not be resolved.

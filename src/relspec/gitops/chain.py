@@ -9,23 +9,21 @@ only their ids are followed (`path_ids`).
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from itertools import islice
 
 from relspec.gitops.commit_tree import KINDS, CommitTree, Entry, Folder
 from relspec.gitops.path_ids import PathIds
 from relspec.gitops.repository import Commit, Repository
-from relspec.tree import EntryKind
+from relspec.tree import EntryKind, folders_above
 
 READ_AT_ONCE = 512
 """Commits, or contents of one file, that are read ahead at most: the walk may end before it comes to them."""
 
-NEAR = 64
-"""Commits that are always read from the log: with large folders a log of all paths takes a millisecond each."""
-
-FEW = 8
-"""Commits of the log that are read first, and then as many again: the last change is mostly a young one."""
+NEAR = 8
+"""Commits that are read from the log first, and then as many again: the last change is mostly a young one. With large
+folders these alone: there a log of all paths takes milliseconds a commit."""
 
 FAR = 2048
 """The same where all folders are small."""
@@ -33,6 +31,7 @@ FAR = 2048
 WIDE = 256
 """Names that make a folder a large one."""
 
+FIRST = 16
 STEP = 4
 """How many times as many commits the ids of paths are read for, when a walk goes on past those that are known."""
 
@@ -166,7 +165,7 @@ class Chain:
                 return before
             if not self._many and before >= self._enough(asked):
                 return self._next_by_ids(max(index, before), asked, most)
-            for _ in range(max(READ_AT_ONCE, before) if self._many else max(FEW, before)):
+            for _ in range(max(READ_AT_ONCE, before) if self._many else max(NEAR, before)):
                 if not self._grow():
                     break
             if len(self._links) == before:
@@ -177,7 +176,7 @@ class Chain:
         """How many commits are read from the log."""
         if self._near is not None:
             return self._near
-        folders = {folder for path in asked for folder in _folders_above(path)}
+        folders = {folder for path in asked for folder in folders_above(path)}
         return NEAR if any(len(self.newest.folder(each) or ()) >= WIDE for each in folders) else FAR
 
     def _grow(self) -> bool:
@@ -224,7 +223,7 @@ class Chain:
                     return self._horizon
             if self._horizon == count:
                 break
-            self._horizon = min(count, STEP * max(NEAR, self._horizon))
+            self._horizon = min(count, STEP * max(FIRST, self._horizon))
         open_end = count > index and self.is_boundary(count - 1)
         return count - 1 if open_end else max(count, index)
 
@@ -328,7 +327,7 @@ class TreeOfIds(_TreeOfChain):
         if path and ids.knows(path, self._index):
             name = ids.at(path, self._index)
             return self._object(path, name) if name else None
-        if any(ids.knows(each, self._index) for each in _folders_above(path)):
+        if any(ids.knows(each, self._index) for each in folders_above(path)):
             return self._below(path)
         return self._real.folder(path)
 
@@ -435,11 +434,6 @@ class EarlierTree(_TreeOfChain):
             if record is not None and KINDS.get(_mode(record)) == "file":
                 names.append(_blob(record))
         return names
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    while path := path.rpartition("/")[0]:
-        yield path
 
 
 def _lies_in(path: str, folder: str) -> bool:

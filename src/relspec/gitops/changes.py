@@ -11,9 +11,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from relspec.credentials import NOT_SHOWN, without_secrets
@@ -62,8 +63,7 @@ STRATEGY_NAMES = {
 """The six strategies as DESIGN calls them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One thing that is different.
 
     `service` is "" at the level of the release. `field` is the path that `explain` takes: `api.model`, `.targets`; of an
@@ -79,8 +79,7 @@ class Change:
     short: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Struct, frozen=True):
     """One service on both sides. `at` is its path, `label` begins its sentences: a candidate and a variant have one."""
 
     name: str

@@ -15,9 +15,10 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops import journal, preflight
@@ -41,8 +42,7 @@ class Place(Protocol):
         """The top of the work tree; None in a bare repository."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A commit that was proven: onto `parent`, which must still be HEAD, `files` give the tree `tree`.
 
     Paths lie below the Git top folder; None is a file that goes. The message is taken as it is. `modes` are those of
@@ -56,16 +56,14 @@ class Proposal:
     modes: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """The new commit's id, and what a person should know (a hook that was skipped or failed afterwards)."""
 
     commit: str
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Recovered:
+class Recovered(Struct, frozen=True):
     """How an interrupted commit was ended: it was not made and all is as before, or it was and is finished now."""
 
     outcome: Literal["nothing", "undone", "finished"]

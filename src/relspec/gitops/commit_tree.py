@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.objects import Objects
@@ -21,8 +22,7 @@ MOST_BLOBS = 256 * 1024 * 1024
 """Bytes of files that are kept to be read again; when they are more, all are forgotten and read anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One name in a folder: what it is, its object and its mode (octal text)."""
 
     kind: EntryKind
@@ -120,13 +120,14 @@ class ObjectStore:
         found: Folder = {}
         start = 0
         while start < len(data):
-            space = data.index(b" ", start)
-            end = data.index(b"\0", space)
-            mode = data[start:space]
-            name = data[space + 1 : end].decode("utf-8", "surrogateescape")
+            end = data.index(b"\0", start)
+            mode, _, name = data[start:end].partition(b" ")
             start = end + 1 + length
-            found[name] = Entry(KINDS.get(mode, "other"), data[end + 1 : start].hex(), mode.decode())
-        return dict(sorted(found.items()))
+            entry = Entry(KINDS.get(mode, "other"), data[end + 1 : start].hex(), mode.decode())
+            found[name.decode("utf-8", "surrogateescape")] = entry
+        # Git has a folder's name end in a slash for this; most folders are in the order of the names as they are.
+        names = sorted(found)
+        return found if names == list(found) else {name: found[name] for name in names}
 
 
 def missing(path: str) -> RelspecError:

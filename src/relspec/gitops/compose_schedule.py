@@ -7,8 +7,9 @@ the first: the old containers are gone at once, and requests are lost meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.schedule import NOTHING, Part, Schedule, Situation, estimated
@@ -33,8 +34,7 @@ DEFAULT_NETWORK = "default"
 """The network of a service that names none (Compose)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """compose.yaml of one revision; empty where the release has none."""
 
     document: Map

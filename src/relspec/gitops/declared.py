@@ -11,8 +11,9 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import Place, place_of
@@ -30,8 +31,7 @@ RELEASE = "*"
 RELEASE_FIELDS = ("targets", "helm", "overrides")
 
 
-@dataclass(frozen=True, slots=True)
-class Levers:
+class Levers(Struct, frozen=True):
     """The two emergency levers of a service, and all the rest of what it declares.
 
     `active` is the variant in use, `weight` the percentage of its candidate (None: no candidate under a weight), `rest`
@@ -43,8 +43,7 @@ class Levers:
     rest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """What a release declares in one tree.
 
     `services` holds canonical JSON by service, `*` among them; `key` is their digest, and equal keys mean equal states.
@@ -73,8 +72,7 @@ class Declared:
         return tuple(sorted(name for name in names if self.services.get(name) != theirs.get(name)))
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """There is no such release in the tree; `asked` are the paths at which it could lie."""
 
     asked: frozenset[str]

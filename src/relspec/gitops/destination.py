@@ -8,9 +8,11 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.compiler import Compiler
 from relspec.diagnostics import Finding, RelspecError, Where
@@ -45,8 +47,7 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KINDS_OF_REFS = {"tags": "a tag", "heads": "a branch", "remotes": "a remote branch"}
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What was asked for. `to` is a revision or a version, None: the newest earlier state that compiles; `service` alone.
 
     `now` is the time in unix seconds, which only messages tell.
@@ -57,8 +58,7 @@ class Wish:
     now: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where one release goes.
 
     `place` is where it lies at HEAD, or will lie; `now` what it declares there (None: it was removed). `commit` has the
@@ -193,8 +193,7 @@ def _refuse_strangers(history: History, commit: Commit) -> None:
         raise RelspecError(Finding("RS611", message, Where(commit.short), hint))
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
+class _Point(Struct, frozen=True):
     """A state with what is known of it as soon as the one after it is: where it began itself is looked up later."""
 
     release: str

@@ -7,9 +7,11 @@ deployed then, and timed. The clock comes from the caller.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.compiler import Compiler
 from relspec.diagnostics import Finding, RelspecError
@@ -39,8 +41,7 @@ Clock = Callable[[], float]
 """Seconds that only grow, from any beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drilled:
+class Drilled(Struct, frozen=True):
     """What came of one release.
 
     `undone` is the commit whose change went, `restored` the one whose state came back; None where there is nothing to go
@@ -101,8 +102,7 @@ class Drilled:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A drill of several releases, by id. `date` is when it was held (ISO 8601), `seconds` all that it took.
 
     `toolchain` says that HEAD is compiled with another edition, and what follows.
@@ -174,8 +174,7 @@ def _read_ahead(history: History, places: Sequence[Place]) -> None:
     store.read_blobs(blob for index in sorted(indexes) for blob in chain.blobs_before(index))
 
 
-@dataclass(frozen=True, slots=True)
-class _Tools:
+class _Tools(Struct, frozen=True):
     """What every release of a drill is given. `compiler` and `registry` are those of HEAD. `foreign`: the outputs are of another edition, which nobody here can make."""
 
     history: History

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from relspec import documents, edits
 from relspec.diagnostics import Finding, Path, RelspecError, Where
@@ -23,8 +24,7 @@ from relspec.resolve import Resolver, model_references
 from relspec.tree import Tree, walk
 
 
-@dataclass(frozen=True, slots=True)
-class Explicit:
+class Explicit(Struct, frozen=True):
     """A value that release.yaml now says itself. `path` is the one in release.yaml, `instead` what said it before."""
 
     path: Path
@@ -43,8 +43,7 @@ class Explicit:
         }[self.why]
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(Struct, frozen=True):
     """The release as it was in the tree `then`, and as it would be in the tree `now` without explicit values."""
 
     then: Tree
@@ -56,8 +55,7 @@ class Sides:
     memory: Memory | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True):
     """What each service said when it ran, in the words of the present release.yaml: aliases that mean something else by
     now are `pinned`, files that hold something else `inlined`."""
 

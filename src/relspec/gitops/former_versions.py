@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from relspec.deployments import before, standings
 from relspec.diagnostics import RelspecError
@@ -17,8 +18,7 @@ MOST_STATES = 20
 """How many states back a way out of a quarantined version is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class StillRunning:
+class StillRunning(Struct, frozen=True):
     """Where a version that must not come back still runs: what means it, what runs it, the lines to type that leave it.
 
     `unknown` are releases that may run it, and do not resolve.

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.credentials import hidden_in_prose
 from relspec.diagnostics import Finding, RelspecError, Where
@@ -39,8 +41,7 @@ REASON = "relspec-reason:"
 """The trailer that says why, in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A service as a state declares it. `version` is what a person calls it: `als v0.3`, else its image, `recs 1.8.2`."""
 
     service: str
@@ -65,8 +66,7 @@ class Running:
         return {name: getattr(self, name) for name in names}
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """The commit that took a change back, and the seconds from the one to the other."""
 
     commit: Commit
@@ -79,8 +79,7 @@ class Undone:
         return lasting(self.seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A change of what ran.
 
     `release` is its id then. `time` is when it came (unix seconds, see `History.time`), `until` when the next one did:
@@ -171,8 +170,7 @@ class Row:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """The rows of a release, newest first, as far as they are known; `incomplete` says why there are no older ones.
 
     At most `limit` of them are shown. `toolchain` says that HEAD is compiled with another edition, and what follows.
@@ -213,8 +211,7 @@ class Record:
         return tuple(each for each in _rollbacks(rows) if id(each.row) in shown)
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """A line of the table that people keep by hand: a change that was rolled back, or a variant that was switched on.
 
     From `row` it lasted `seconds` until `by` resolved it; both are None while it lasts.
@@ -242,8 +239,7 @@ class Rollback:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What was live at a time: the state that a release was in, None where it was not there.
 
     `since` is the commit that began it and `time` when: None before the first one. `next` is the change that ended it,
@@ -436,8 +432,7 @@ def _unknown_service(service: str, states: Sequence[State]) -> Finding:
     return Finding("RS205", f"there is and was no service {service}", Where(service), hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
+class _Point(Struct, frozen=True):
     """A state as far as somebody asks for it: `values` are canonical JSON by service, `running` what they mean."""
 
     state: State

@@ -11,8 +11,10 @@ at once, or after `initialDelay`), rollout/bluegreen.go, and trials on the real 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.changes import changed_lines, differing_paths, shortened
@@ -44,8 +46,7 @@ HPA_DELAY = "about 16 s with one pod"
 """What going from a number of replicas to a range costs, as measured (RS441)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """What a change does to one service in one target.
 
     `words` is a sentence without a full stop. `least_seconds` is what pauses and analyses take at least, None where it
@@ -111,8 +112,7 @@ def duration(total: int) -> str:
 # --- the two sides
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """The outputs of a release on one side of the change."""
 
     release: ResolvedRelease | None
@@ -155,8 +155,7 @@ def _target(target: str, old: _Side, new: _Side, returning: Returning) -> list[E
 # --- compose
 
 
-@dataclass(frozen=True, slots=True)
-class _Project:
+class _Project(Struct, frozen=True):
     """The services of a compose.yaml, by what becomes of each."""
 
     old: Map
@@ -351,8 +350,7 @@ def _kubernetes(target: str, old: _Side, new: _Side, returning: Returning) -> It
             yield replace(effect, total=total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Objects:
+class _Objects(Struct, frozen=True):
     """The objects of both sides, and the service that is asked about."""
 
     target: str
@@ -514,8 +512,7 @@ def _new_replica_set(key: Key, rollout: Map, context: _Objects) -> Effect:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Takeover:
+class _Takeover(Struct, frozen=True):
     """How a new version takes over. `least` is None where a person decides, `extra` the most pods beside the old ones."""
 
     words: str

@@ -15,9 +15,10 @@ import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
+
+from msgspec import Struct, to_builtins
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.user_git import Entry
@@ -29,8 +30,7 @@ RECOVER = "run: relspec rollback --recover"
 Holder = Literal["nobody", "git", "relspec", "nobody alive"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One path below the top folder: its entry at HEAD and after the commit (None: no file).
 
     `found` is the id of the bytes that the work tree had (None: no file): not the blob's where a checkout converts them.
@@ -44,8 +44,7 @@ class Change:
     on_disk: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """All that one commit changes in the work tree; `made` are the folders that have to be made for it."""
 
     parent: str
@@ -54,7 +53,7 @@ class Journal:
 
     def as_json(self) -> str:
         """The journal as it stands in the Git folder. A name that isn't UTF-8 is kept by its surrogates."""
-        return json.dumps({"schema": "relspec/rollback-journal/v1", **asdict(self)}, indent=1) + "\n"
+        return json.dumps({"schema": "relspec/rollback-journal/v1", **to_builtins(self)}, indent=1) + "\n"
 
 
 def journal_file(git_dir: Path) -> Path:

@@ -15,9 +15,12 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, TYPE_CHECKING, Literal, cast
 
 from relspec.diagnostics import Finding, RelspecError, Where
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 ObjectKind = Literal["commit", "tree", "blob", "tag"]
 
@@ -126,8 +129,8 @@ class Objects:
         )
         try:
             rest = b""
-            output = cast("IO[bytes]", process.stdout)
-            while chunk := output.read(1 << 16):
+            output = cast("BufferedReader", process.stdout)  # what there is, without waiting for more
+            while chunk := output.read1(1 << 16):
                 words = (rest + chunk).split(b"\0")
                 rest = words.pop()
                 yield from words

@@ -8,7 +8,8 @@ with the objects, under names made from its content.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.schedule import Situation
@@ -21,8 +22,7 @@ from relspec.spec.registry import Model
 from relspec.spec.service import FromSecret
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What lies outside a release's own history.
 
     `dependents`: for each service the ids of the releases whose `uses` names this one. `models`: today's model.yaml by
@@ -60,8 +60,7 @@ def context(
     return Context(dependents=dict.fromkeys(new.release.services, known), models=models, along=along)
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Struct, frozen=True):
     """A service that goes back from `now` to `then`, each in its release."""
 
     now: ResolvedService

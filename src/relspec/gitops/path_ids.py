@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from relspec.gitops.commit_tree import missing
 from relspec.gitops.objects import Objects
+from relspec.tree import folders_above
 
 
-@dataclass(slots=True)
-class _Runs:
+class _Runs(Struct):
     """Ids in runs: `starts[n]` is the first index of `ids[n]` (empty: nothing there). Known below `end`."""
 
     starts: list[int] = field(default_factory=list)
@@ -60,9 +61,7 @@ class PathIds:
         this clone."""
         end = min(end, len(self._trees))
         wanted = {path for path in paths if not self.knows(path, end - 1)}
-        for path in tuple(wanted):
-            while path := path.rpartition("/")[0]:
-                wanted.add(path)
+        wanted.update(folder for path in tuple(wanted) for folder in folders_above(path))
         for depth in range(1 + max((path.count("/") for path in wanted), default=-1)):
             level = sorted(path for path in wanted if path.count("/") == depth)
             self._ask(level, end)

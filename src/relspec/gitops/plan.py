@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.compiler import Compiled, CompiledRelease, Compiler
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
@@ -50,8 +52,7 @@ MANY = 3
 ChangeKind = Literal["added", "changed", "removed", "renamed"]
 
 
-@dataclass(frozen=True, slots=True)
-class FileDiff:
+class FileDiff(Struct, frozen=True):
     """An output that differs: how many lines come and go, and the unified diff."""
 
     path: str
@@ -60,8 +61,7 @@ class FileDiff:
     diff: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasePlan:
+class ReleasePlan(Struct, frozen=True):
     """What a change does to one release.
 
     `former` is its id before a rename; `readiness` is None where it is removed. `through` are the changed files outside
@@ -112,16 +112,14 @@ class ReleasePlan:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentPlan:
+class EnvironmentPlan(Struct, frozen=True):
     """What changes in an environment itself."""
 
     id: str
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A change as a whole.
 
     `head` is None for a work tree; `undo` predicts the plain revert of the change once merged, `revert` says what the
@@ -237,8 +235,7 @@ def plan(
     return _Planning(Review(repository, tree, base, head), wanted, onto or base).plan()
 
 
-@dataclass(frozen=True)
-class _Planning:
+class _Planning(Struct, frozen=True, dict=True):
     review: Review
     wanted: frozenset[str] | None
     onto: str

@@ -11,10 +11,11 @@ import os
 import posixpath
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from relspec.compiler import Compiler
 from relspec.diagnostics import Finding, RelspecError, Where
@@ -28,6 +29,7 @@ from relspec.registry.records import FOLDER as REGISTRY
 from relspec.resolve import ENVIRONMENTS
 from relspec.rules.changes.reach import mentioning
 from relspec.rules.changes.side import Side
+from relspec.tree import folders_above
 from relspec.workspace import compare_tree
 
 Kind = Literal["exact", "clean but stale", "conflicts", "nothing to undo"]
@@ -53,12 +55,14 @@ EMPTY_TREES = (
 )
 """The tree without entries, by SHA-1 and by SHA-256: what a root commit starts from. Git knows it without storing it."""
 
+FEW_PATHS = 1000
+"""Paths up to which the folders above them are looked at one by one."""
+
 NAMED = 5
 """Releases or paths that one sentence names; the rest are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """A merge in memory: the id of its top tree, or None and the paths in conflict (sorted, as seen from the root).
 
     `marked` is the tree in which those hold conflict markers.
@@ -75,8 +79,7 @@ class Merged:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """What `git revert COMMIT` (of a merge commit: `-m 1`) at `head` would give. Paths are as seen from the root, sorted.
 
     `kind` is one of
@@ -172,7 +175,11 @@ def reverted(repository: Repository, commit: str, head: str) -> Merged:
     """The files that a plain revert of a commit would leave on top of `head`. Raises RelspecError as `predict` does."""
     undone = repository.commit(commit)
     _refuse_strangers(repository, undone, head)
-    return merged(repository, head, in_memory(repository, _before(repository, undone), commit))
+    before = _before(repository, undone)
+    if repository.commit(head).tree == undone.tree:
+        return Merged(before)  # nothing came since: a merge with one side as its base gives the other one
+    paths = {*repository.differing(undone.tree, head), *repository.differing(undone.tree, before)}
+    return merged(repository, head, in_memory(repository, before, commit), paths)
 
 
 def in_memory(repository: Repository, tree: str, parent: str) -> str:
@@ -180,15 +187,16 @@ def in_memory(repository: Repository, tree: str, parent: str) -> str:
     return repository.git("commit-tree", tree, "-p", parent, data=b"", extra=SOMEBODY).decode().strip()
 
 
-def merged(repository: Repository, ours: str, theirs: str) -> Merged:
+def merged(repository: Repository, ours: str, theirs: str, paths: Collection[str] | None = None) -> Merged:
     """The merge of two commits as `git merge` in a work tree of `ours` would make it, but with Git's own drivers alone.
 
+    `paths` are all that either side changed, below the top, where the caller knows their one merge base.
     Raises RelspecError: RS606 where they have no history in common (RS630 in a shallow clone), RS631 where an object is
     not in this clone, RS632 for a Git before 2.38.
     """
     repository.merge_base(ours, theirs)
     with tempfile.TemporaryDirectory(prefix="relspec-attributes-") as folder:
-        _write_attributes(repository, ours, Path(folder))
+        _write_attributes(repository, ours, Path(folder), paths)
         # Git looks for attributes in a work tree only, from where it was started.
         arguments = ("-C", folder, "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages")
         try:
@@ -258,8 +266,31 @@ def _listing(repository: Repository, *arguments: str) -> bytes:
         raise missing(f"a folder of {arguments[-1][:9]}") from error
 
 
-def _write_attributes(repository: Repository, commit: str, folder: Path) -> None:
-    """Every .gitattributes of a commit, where a work tree of it would have it; links don't count there either."""
+def _write_attributes(repository: Repository, commit: str, folder: Path, paths: Collection[str] | None) -> None:
+    """The .gitattributes of a commit, where a work tree of it would have them; links don't count there either.
+
+    Of a merge that concerns few `paths` those in the folders above them: what lies elsewhere has no say (gitattributes).
+    """
+    for mode, blob, path in _attributes(repository, commit, paths):
+        if not mode.startswith(b"100") or not _harmless(path.split(b"/")):
+            continue
+        target = folder / os.fsdecode(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(repository.store.blob(blob.decode("ascii"), os.fsdecode(path)))
+
+
+def _attributes(
+    repository: Repository, commit: str, paths: Collection[str] | None
+) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Modes, blobs and paths of .gitattributes files."""
+    if paths is not None and len(paths) <= FEW_PATHS:
+        tree = CommitTree(repository.store, repository.commit(commit).tree)
+        for folder in sorted({"", *(each for path in paths for each in folders_above(path))}):
+            file = posixpath.join(folder, ATTRIBUTES)
+            entry = tree.entry(file)
+            if entry is not None:
+                yield entry.mode.encode("ascii"), entry.id.encode("ascii"), file.encode("utf-8", "surrogateescape")
+        return
     # Against the empty tree, because diff-tree picks paths by a glob, and ls-tree would list each file of the repository.
     nothing = EMPTY_TREES[len(commit) == 64]
     everywhere = f":(glob)**/{ATTRIBUTES}"
@@ -267,11 +298,7 @@ def _write_attributes(repository: Repository, commit: str, folder: Path) -> None
     words = listing.split(b"\0")
     for head, path in zip(words[0::2], words[1::2], strict=False):
         _, mode, _, blob, _ = head.split(b" ")
-        if not mode.startswith(b"100") or not _harmless(path.split(b"/")):
-            continue
-        target = folder / os.fsdecode(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(repository.store.blob(blob.decode("ascii"), os.fsdecode(path)))
+        yield mode, blob, path
 
 
 def _harmless(parts: Iterable[bytes]) -> bool:
@@ -332,8 +359,7 @@ def _is_output(compiler: Compiler, path: str) -> bool:
 
 def differing(repository: Repository, old: str, new: str) -> tuple[str, ...]:
     """The paths that differ between two commits or trees, as seen from the root (`../` outside of it), sorted."""
-    listing = _listing(repository, "diff-tree", "-r", "-z", "--no-renames", "--name-only", old, new)
-    return _as_seen(repository, listing.decode("utf-8", "surrogateescape").split("\0"))
+    return _as_seen(repository, repository.differing(old, new))
 
 
 def _as_seen(repository: Repository, names: Iterable[str]) -> tuple[str, ...]:

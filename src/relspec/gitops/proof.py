@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, RelspecError
@@ -53,8 +54,7 @@ Outputs = Mapping[str, bytes]
 """Bytes by path below rendered/<id>/."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """What makes some outputs differ: the paths in the repository that changed, and the commits that did it, newest first."""
 
     owner: Owner
@@ -67,16 +67,14 @@ class Cause:
         return OWNERS[self.owner]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """An output, by its path below rendered/<id>/, that is not what it was; `owners` is empty where nobody knows why."""
 
     path: str
     owners: tuple[Owner, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What a rollback restores, in bytes.
 
     `identical`: every output is what it was. `identical-but`: but for `differences`, each with its owner. `committed`:
@@ -95,8 +93,7 @@ class Proof:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """What is to be proven: `head` with the files of `restored` against `then`, the commit that is restored."""
 
     repository: Repository

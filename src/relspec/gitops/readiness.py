@@ -9,9 +9,11 @@ from __future__ import annotations
 import posixpath
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from relspec.compiler import CompiledRelease, stops
 from relspec.gitops import compose_schedule, obstacles, rollout_schedule
@@ -58,8 +60,7 @@ __all__ = [
 Key = tuple[str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceReadiness:
+class ServiceReadiness(Struct, frozen=True):
     """A service in one target; the fields are those of `Readiness`."""
 
     service: str
@@ -75,8 +76,7 @@ class ServiceReadiness:
         return {"service": self.service, "target": self.target, **_as_json(self)}
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
+class Readiness(Struct, frozen=True):
     """How fast a change could be undone.
 
     `verdict`, `estimate` and `action` (a command, or "") are those of the last phase: after the promotion, after the
@@ -159,8 +159,7 @@ def readiness(revisions: Sequence[Revision], target: int = -2, *, later: Context
     return _Undo(revisions, wanted, last, wanted.release, last.release, later).readiness(objective)
 
 
-@dataclass(frozen=True)
-class _Undo:
+class _Undo(Struct, frozen=True, dict=True):
     """Going back from `last` to `wanted`, both of which compile: `now` and `then` are their releases."""
 
     revisions: Sequence[Revision]

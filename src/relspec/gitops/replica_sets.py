@@ -8,12 +8,12 @@ does not).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Push:
+
+class Push(Struct, frozen=True):
     """A version of a Rollout that was applied: its pod template, when (unix seconds), and its revisionHistoryLimit."""
 
     template: str
@@ -21,16 +21,14 @@ class Push:
     history: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaSet:
+class ReplicaSet(Struct, frozen=True):
     """A ReplicaSet, known by the pod template that it was made from; `created` in whole unix seconds."""
 
     template: str
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """How the controller goes to a version. `between`: ReplicaSets created after it and before stable's.
 
     `stable` it serves already; `skipped` the steps are left out; `gone` its ReplicaSet was pruned or never was;

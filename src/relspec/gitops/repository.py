@@ -10,10 +10,11 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
 
 from relspec.credentials import hidden_in_prose
 from relspec.diagnostics import Finding, RelspecError, Where
@@ -23,11 +24,13 @@ from relspec.gitops.path_ids import PathIds
 from relspec.workspace import ROOT_FILES
 
 DEEPEN = "git fetch --deepen=200"
+MOST_DIFFERING = 16
+"""Differences of two trees that are kept to be asked for again; when they are more, all are forgotten."""
+
 RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--format=tformat:%H")
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit. Times are unix seconds, `zone` is the committer's offset (+0100); `message` is the whole of it."""
 
     id: str
@@ -63,6 +66,7 @@ class Repository:
         self.root = root.resolve()
         self._commits: dict[str, Commit] = {}
         self._trees: dict[str, CommitTree] = {}
+        self._differing: dict[frozenset[str], tuple[str, ...]] = {}
 
     # --- where it is
 
@@ -394,15 +398,28 @@ class Repository:
 
     def changed(self, old: str, new: str) -> tuple[str, ...]:
         """The paths below `root` that differ between two commits or trees, sorted. Raises RelspecError RS631."""
-        try:
-            listing = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--end-of-options", old, new)
-        except GitFailedError as error:
-            raise missing(f"a folder of {old[:9]} or {new[:9]}") from error
-        names = listing.decode("utf-8", "surrogateescape").split("\0")
-        return tuple(sorted(name[len(self.prefix) :] for name in names if name and name.startswith(self.prefix)))
+        names = self.differing(old, new)
+        return tuple(sorted(name[len(self.prefix) :] for name in names if name.startswith(self.prefix)))
+
+    def differing(self, old: str, new: str) -> tuple[str, ...]:
+        """The paths below the top that differ between two commits or trees. Raises RelspecError RS631."""
+        pair = frozenset(self._commits[each].tree if each in self._commits else each for each in (old, new))
+        known = self._differing.get(pair)
+        if known is None:
+            try:
+                listing = self.git("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--end-of-options", old, new)
+            except GitFailedError as error:
+                raise missing(f"a folder of {old[:9]} or {new[:9]}") from error
+            known = tuple(name for name in listing.decode("utf-8", "surrogateescape").split("\0") if name)
+            if len(self._differing) >= MOST_DIFFERING:
+                self._differing.clear()
+            self._differing[pair] = known
+        return known
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `newer` has `older` in its history (a commit is its own ancestor)."""
+        if older == newer:
+            return True
         try:
             self.git("merge-base", "--is-ancestor", older, newer)
         except GitFailedError as error:

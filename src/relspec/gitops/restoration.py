@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Literal, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
@@ -34,8 +36,7 @@ MOST_LOOKED_AT = 200
 Reason = Literal["state", "active", "weight"]
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """A service that a change takes back. `commit` is the newest one of the state that it goes back to.
 
     `reason`: to an earlier state, or by one of the emergency levers (`active`, a candidate's weight), which need none.
@@ -311,8 +312,7 @@ class Restorations:
         return replace(commit, committed=latest).day
 
 
-@dataclass(frozen=True)
-class Overlaid:
+class Overlaid(Struct, frozen=True, dict=True):
     """A tree whose `paths`, and what lies below them, are another tree's; its environments stay its own."""
 
     below: Tree

@@ -10,8 +10,10 @@ import json
 import posixpath
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from relspec import documents, edits
 from relspec.compiler import CompiledRelease, Compiler
@@ -34,8 +36,7 @@ Blob = Callable[[str, str], bytes]
 """The bytes of an object, given its id and a path to name it by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """What is to be restored: `then` is what the release declared in the tree `before`; `place` is where it lies at `head`,
     or will lie. `services` None: all of it."""
 
@@ -48,8 +49,7 @@ class Goal:
     """What a line to type calls the commit of `before`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """The files that restore a release. `differs` are the services (`*`: the release's own fields) that would not declare
     what they declared, `problem` says why nothing better could be done."""
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.diagnostics import RelspecError
 from relspec.gitops.prediction import Kind, in_memory, reverted
@@ -24,8 +26,7 @@ OF_A_REVERT = b"parent of "
 """How `git revert` calls the other side of a conflict."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revert:
+class Revert(Struct, frozen=True):
     """A change that takes a release back. `kind`: whether its outputs are what its specs compile to.
 
     `restores` is the commit whose state it restores, as far as one is known; `services` are those that go back.
@@ -48,8 +49,7 @@ class Revert:
         return {"kind": self.word, "restores": restores, "services": list(self.services)}
 
 
-@dataclass(frozen=True, slots=True)
-class WholeRevert:
+class WholeRevert(Struct, frozen=True):
     """A change that goes back as a whole. `commits` are those that it says it reverts, `conflicts` the paths that do.
 
     `stopped`: a release does not compile after it.
@@ -70,8 +70,7 @@ class WholeRevert:
         return {"kind": self.word, "commits": list(self.commits), "conflicts": list(self.conflicts)}
 
 
-@dataclass(frozen=True)
-class Reverts:
+class Reverts(Struct, frozen=True, dict=True):
     """What a change under review takes back. `conflicts` are the paths at which its merge conflicts."""
 
     review: Review

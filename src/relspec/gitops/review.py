@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from relspec.compiler import Compiled, Compiler
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
@@ -44,8 +45,7 @@ MIDWAY = "REVERT_HEAD"
 """The file that names the commit while a `git revert` waits for its conflicts to be resolved."""
 
 
-@dataclass(frozen=True)
-class Review:
+class Review(Struct, frozen=True, dict=True):
     """A change under review. `revision` is how its base was named, `head` None for the work tree."""
 
     repository: Repository

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from relspec.compiler import CompiledRelease
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """A release as one commit has it. `time` is when that came to be what is declared, in whole unix seconds."""
 
     commit: str

@@ -8,10 +8,12 @@ Nothing is written here: `commit` does that, or nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from relspec import edits
 from relspec.compiler import CompiledRelease, Compiler
@@ -59,8 +61,7 @@ REVISIONS = 8
 """Compiled states up to HEAD that count for how fast the way back is: as many as a Rollout keeps by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(Struct, frozen=True):
     """A version that the rollback leaves and puts into quarantine."""
 
     model: str
@@ -68,16 +69,14 @@ class Quarantined:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """A commit and the paths that are as they were before it."""
 
     commit: Commit
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One release on its way back.
 
     `allowed` are findings of policy and safety that don't hold it up; `prediction` is what a plain revert of the one
@@ -105,8 +104,7 @@ class Step:
         return self.destination.release
 
 
-@dataclass(frozen=True, slots=True)
-class Rollback:
+class Rollback(Struct, frozen=True):
     """A proposed commit. `files` and what `tree` names are as seen from the top of the repository.
 
     `there` are releases that are already what they would go back to. Without `steps` there is nothing to do.
@@ -143,8 +141,7 @@ class Rollback:
         return Proposal(self.head.id, self.files, self.message, self.tree, self.modes)
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
+class Orders(Struct, frozen=True):
     """What was typed beside the releases. `now` is the time in unix seconds; `predict`: also say what a plain revert
     would give, which takes longer than all the rest."""
 
@@ -394,10 +391,11 @@ class _Preparation:
         old = before.release if before is not None else None
         new = after.release if after is not None else None
         prediction, unpredicted = self._prediction(each)
+        nothing: tuple[Finding, ...] = ()
         return replace(
             step,
             changes=describe(old, new),
-            allowed=self._as_far_as_known(lambda: review.allowed(after), ()),
+            allowed=self._as_far_as_known(lambda: review.allowed(after), nothing),
             prediction=prediction,
             unpredicted=unpredicted,
             drops=self._drops(review, prediction),

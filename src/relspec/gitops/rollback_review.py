@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
@@ -30,8 +32,7 @@ from relspec.rules.pinned import pinned_values
 from relspec.tree import Tree
 
 
-@dataclass(frozen=True)
-class Reviewed:
+class Reviewed(Struct, frozen=True, dict=True):
     """A rollback from the tree `now`, HEAD's, to `then`, whose `files` differ; `places` are the releases that go, by id.
 
     `output` is the folder of the outputs.

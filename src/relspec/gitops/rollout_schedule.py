@@ -7,7 +7,8 @@ Sources: argo-rollouts v1.9.2 (rollout/canary.go `syncRolloutStatusCanary`, roll
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relspec.gitops.replica_sets import Push, ReplicaSet, Way, find, replay, way
 from relspec.gitops.rollout_states import RolloutState
@@ -26,16 +27,14 @@ STARTS = frozenset({"A5", "A6", "A8"})
 """What every start of pods by a synced commit takes for granted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """A revision of one Rollout: when (unix seconds), and the Rollout; None where there was none."""
 
     time: int
     state: RolloutState | None
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What the controller knows after `applied`: its ReplicaSets, the version that serves, and the one before it."""
 
     sets: tuple[ReplicaSet, ...]

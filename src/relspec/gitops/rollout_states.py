@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.schedule import Part
@@ -38,8 +39,7 @@ TRACK = "relspec.dev/track"
 HOOK = "argocd.argoproj.io/hook"
 
 
-@dataclass(frozen=True)
-class RolloutState:
+class RolloutState(Struct, frozen=True, dict=True):
     """A Rollout of one revision. `cluster` and the namespace say where; `scaler` is its HorizontalPodAutoscaler."""
 
     target: str
@@ -244,8 +244,7 @@ def kubernetes_objects(compiled: CompiledRelease) -> Iterator[tuple[str, Sequenc
             yield "helm", [one for document in documents for one in document.get(OBJECTS) or ()]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Why a sync stays open until what it brings is healthy; `owner` is `n` of the service that holds it."""
 
     owner: str

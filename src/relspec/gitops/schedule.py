@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 Verdict = Literal["instant", "warm", "stepped", "unknown", "blocked"]
 VERDICTS: tuple[Verdict, ...] = ("instant", "warm", "stepped", "unknown", "blocked")
@@ -27,8 +29,7 @@ ASSUMPTIONS: Mapping[str, str] = MappingProxyType(
 """What Git can't know and a verdict takes for granted: a closed list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A share of the time that going back takes, in seconds. `high` None: nobody knows, a person decides."""
 
     what: str
@@ -40,8 +41,7 @@ class Part:
         return {"what": self.what, "low": self.low, "high": self.high}
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """Seconds from the moment when the deployer sees the commit until all traffic is back.
 
     `high` is an upper bound if what is declared is true; None where there is none. `parts` are those of the slowest
@@ -69,8 +69,7 @@ def estimated(*parts: Part) -> Estimate:
     return Estimate(sum(part.low for part in parts), high, parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What going back means at one time: the verdict, why in one line, how long, what is assumed, what helps."""
 
     verdict: Verdict
@@ -83,8 +82,7 @@ class Situation:
 NOTHING = Situation("instant", "nothing restarts")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A situation up to an event, `until`; `end` is when that is at the earliest, in seconds after the deploy.
 
     `bounded` is False where a person decides when: then no time is told, and `end` only says what comes before what.
@@ -96,8 +94,7 @@ class Span:
     bounded: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """The situations of one workload, in order; the last one holds for ever."""
 
     label: str
@@ -109,8 +106,7 @@ class Schedule:
         return next((span.situation for span in self.spans if span.end >= time), self.last)
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(Struct, frozen=True):
     """A stretch of time after the deploy and what holds in it. The last one has no `until` and no `seconds`.
 
     `until` is the event that ends it; `seconds` when that is at the earliest, counted from the deploy; None where a

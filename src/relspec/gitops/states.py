@@ -8,7 +8,8 @@ whose declared state differs from its first parent's: neither commits that touch
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
@@ -22,8 +23,7 @@ from relspec.loader import Loader, Memory
 from relspec.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What a release declared from the commit `first` to the commit `last` of the first-parent chain.
 
     `release` is its id at `last`: a rename belongs to the run. `declared` is what it said there, None where there was no

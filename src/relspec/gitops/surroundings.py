@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import RelspecError, Where
 from relspec.gitops.changes import describe_environment, headline
@@ -21,8 +22,7 @@ from relspec.resolve import ResolvedEnvironment, Resolver
 from relspec.tree import Tree, relative
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What is around the releases of an environment, in one tree.
 
     `own` is what the release says of itself (canonical JSON): it may name a chart. `resolved` is None where the

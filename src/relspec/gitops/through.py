@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from relspec.compiler import SETTINGS
 from relspec.discovery import OURS, Place
@@ -22,8 +23,7 @@ from relspec.rules.changes.side import ESCAPE
 TEMPLATES = "templates"
 
 
-@dataclass(frozen=True)
-class Through:
+class Through(Struct, frozen=True, dict=True):
     """The changed paths that lie in no release's folder, and what they lead to. `changed` are all that differ."""
 
     before: Side

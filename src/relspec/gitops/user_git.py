@@ -6,8 +6,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.signals import Deferred
@@ -24,8 +25,7 @@ ARGUMENT_BYTES = 100_000
 """Paths that one command gets at most: a tenth of what the smallest system allows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A program that has ended."""
 
     code: int
@@ -38,8 +38,7 @@ class Done:
         return "; ".join([line.strip() for line in self.words.splitlines() if line.strip()][-3:])
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file in a tree or in the index: its mode (100644) and the id of its blob."""
 
     mode: str

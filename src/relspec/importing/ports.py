@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.importing.interpolation import filled
 from relspec.importing.taken import Context, Map, Taken, label
@@ -29,8 +30,7 @@ _SHORT = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """One port; `host` None where the engine chooses one, `only_exposed` where the host has none."""
 
     port: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.emit import emit
@@ -28,8 +29,7 @@ ENVIRONMENT = "dev"
 PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """The files of the new repository, what a person should know, and the release's id."""
 
     files: Mapping[str, bytes]

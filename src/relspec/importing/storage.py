@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.importing.interpolation import filled, literal
 from relspec.importing.taken import Context, Map, Taken, label, memory
@@ -15,8 +16,7 @@ LOST_OPTIONS = frozenset({"z", "Z", "cached", "delegated", "consistent", "nocopy
 """Options of a mount that only some hosts know; without them it is the same mount."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """One entry of `volumes`: ours, or None where only Compose's words say it; its own words, and a note."""
 
     target: str

@@ -6,15 +6,15 @@ import math
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 Map = dict[str, Any]
 NOT_IN_A_LABEL = re.compile(r"[^a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """Fields of our service, a patch for `overrides.compose.service` where no field fits, and notes for a person."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -44,8 +44,7 @@ def _merged(first: Map, second: Mapping[str, Any]) -> Map:
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where things lie, as paths below the root of the repository; `compose` may begin with `..`."""
 
     compose: str
@@ -65,8 +64,7 @@ class Places:
         return posixpath.relpath(posixpath.normpath(posixpath.join(self.compose, path)), self.output)
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What the services of one file share. `values` are the host's variables, as .env beside the file gives them."""
 
     project: str

@@ -20,10 +20,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial, reduce
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from relspec.diagnostics import Path
 
@@ -42,8 +43,7 @@ MAX_WORK = 200_000
 at once, unless it stands against every property of the other (`additionalProperties`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference that breaks, or may break, the other end.
 
     `path` leads into the *new* version's interface (("input", "properties", "age", "minimum")), to the nearest thing
@@ -58,8 +58,7 @@ class Change:
     effect: Effect = "breaking"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """What replacing one version by another means. `declared` is False where neither version declares an interface."""
 
     changes: tuple[Change, ...]
@@ -153,8 +152,7 @@ CLOSED: Schema = {"enum": []}
 """`false` as a mapping: no value is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A schema, and where it lies in its version's interface."""
 
     schema: Schema
@@ -230,8 +228,7 @@ class Node:
         return self.types if values is None else frozenset(map(_atom, values))
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """The schemas of the same value in two versions: what is sent, and what is accepted.
 
     `name` is how people call the value (`user.tags[]`, empty for the whole). `references_agree` says whether a `$ref`

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, RelspecError, Remedy, Where
 from relspec.loader import Loader
@@ -21,8 +23,7 @@ FOLDER = "registry"
 Lifecycle = Literal["candidate", "available", "deprecated", "archived"]
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedModel:
+class ResolvedModel(Struct, frozen=True):
     """A model reference that was looked up: the exact version, however it was named."""
 
     name: str

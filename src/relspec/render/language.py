@@ -7,11 +7,11 @@ begins with its cost, and each loop goes through `Session.each`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from math import isinf
 from typing import Any
 
 from jinja2 import nodes
+from msgspec import Struct, field
 
 from relspec.render.filters import FILTERS, REFUSED_FILTERS, TESTS
 from relspec.render.problem import RenderError, Site, counted, did_you_mean
@@ -84,8 +84,7 @@ def checked(tree: nodes.Template, template: str, trace: bool) -> nodes.Template:
     return tree
 
 
-@dataclass
-class _Check:
+class _Check(Struct, dict=True):
     """One walk over a tree."""
 
     template: str

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Path
 from relspec.facet import Facet
@@ -36,8 +37,7 @@ Step = tuple[Any, tuple[tuple[Any, Slot], ...], Pairs | None]
 """One container to build: a copy of a literal in which the entries of some keys are set from slots; or its pairs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A parsed text: how to build its documents from the values of its holes."""
 
     parsed: tuple[Any, ...]
@@ -364,8 +364,7 @@ class KeyHoleError(RenderError):
 # -- back from a node of the output to its hole
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What gave a node of a filled document: a hole (or none: literal text), and the way there.
 
     `parsed` is the path of the node in the parsed text, as far as it goes; `rest` is the path below the hole.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Path
 from relspec.facet import Facet
@@ -16,30 +17,28 @@ Read = tuple[Path, str | int]
 """The origin of a facet, and one of its keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """A value that a template took from its context: `container[key]` is `value`; `line` is the template's."""
 
     value: Any
-    container: Any = field(repr=False)
+    container: Any
     key: Any
     line: int
     template: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """The documents of a template, filled: plain maps, lists and scalars that belong to the caller.
 
     The other fields are what `hole_at` and `holes_read` answer from.
     """
 
     documents: list[Any]
-    plan: Plan = field(repr=False)
-    session: Session = field(repr=False)
-    prune: bool = field(repr=False)
-    kept: tuple[int, ...] = field(repr=False)
-    literal_site: Callable[[int, Path], Site] = field(repr=False)
+    plan: Plan
+    session: Session
+    prune: bool
+    kept: tuple[int, ...]
+    literal_site: Callable[[int, Path], Site]
 
     def hole_at(self, document: int, path: Path) -> tuple[Hole | None, Path, int]:
         """The hole that gave the node at `path`, the rest of the path below what the hole read, the template's line.

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Path
 from relspec.documents import explained
@@ -74,8 +75,7 @@ class NotYamlError(Exception):
         self.hint = hint or "look at the template's text around this line: indents, colons, quotes"
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A node of a rendered document: its value, its offset in the text, and its children."""
 
     value: Any

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relspec.render.language import TRACE_CLOSE, TRACE_OPEN
 from relspec.render.problem import Site
@@ -13,8 +14,7 @@ from relspec.render.problem import Site
 MARK = re.compile(f"{TRACE_OPEN}([^{TRACE_CLOSE}]*):([0-9]+){TRACE_CLOSE}")
 
 
-@dataclass(frozen=True, slots=True)
-class Sites:
+class Sites(Struct, frozen=True):
     """Where each piece of a rendered text came from: the piece that starts at `starts[n]` from `sites[n]`."""
 
     starts: tuple[int, ...] = ()

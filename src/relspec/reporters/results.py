@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Diagnostic, Range
@@ -15,8 +16,7 @@ Source = Callable[[str], str | None]
 """Gives a file's text, or None where it can't be shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """Everything that is said in one run, in its order, and the ids of the releases that were looked at.
 
     `prefix` is the folder of the repository of releases below the root of Git's, which paths in a pull request are

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
+
+from msgspec import Struct
 
 from relspec.catalogue import CATALOGUE
 from relspec.credentials import masked
@@ -77,8 +78,7 @@ def place(file: str, span: Range | None) -> str:
     return printable(file if span is None else f"{file}:{span.line}:{span.column}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(Struct, frozen=True):
     """How paragraphs are set."""
 
     lines: Callable[[str], Sequence[str]]

@@ -10,9 +10,10 @@ from __future__ import annotations
 import posixpath
 from calendar import monthrange
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
+
+from msgspec.structs import replace
 
 from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Finding, Kind, Path, Related, Severity, Where

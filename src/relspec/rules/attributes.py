@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, Range, RelspecError, Where
 from relspec.tree import Tree
@@ -56,8 +57,7 @@ OUTPUTS: Mapping[str, tuple[str, ...]] = {
 """The folders of a release's outputs, with what can lie there: for a repository that has not compiled yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A line of a .gitattributes file. `folder` is where the file lies, "" for the top."""
 
     folder: str

@@ -7,9 +7,10 @@ holes that gave them, and the chart, so the compiler calls it for each values fi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import Any
+
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, Part, Path, RelspecError, Severity, Where
 from relspec.layers import deepest

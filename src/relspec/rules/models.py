@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, Related, Where
 from relspec.registry.interface import compare

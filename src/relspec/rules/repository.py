@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, Path, Related, RelspecError, Severity, Where
 from relspec.discovery import Found

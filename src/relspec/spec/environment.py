@@ -66,7 +66,7 @@ class ComposeTarget(SpecModel):
         description="Networks that every service joins: one that is there already, one without a way out, or an ordinary one.",
         examples=[{"shop": "external"}],
     )
-    router: ComposeRouter = Field(ComposeRouter(), description="The router.")
+    router: ComposeRouter = Field(ComposeRouter.model_construct(), description="The router.")
 
 
 class HelmTarget(SpecModel):
@@ -193,7 +193,9 @@ class Rollback(SpecModel):
     )
     warm: Duration = Field("10m", description="How long the old pods stay after a switch.")
     abort: Duration = Field("30s", description="How long a failed version's pods stay.")
-    restorable: Restorable = Field(Restorable(), description="Which earlier states count as a restoration.")
+    restorable: Restorable = Field(
+        Restorable.model_construct(), description="Which earlier states count as a restoration."
+    )
 
     @model_validator(mode="after")
     def _history_holds_window(self) -> Rollback:

@@ -630,11 +630,11 @@ class Service(ServicePatch):
     variants: dict[Name, WrittenPatch] | None = None
     candidate: WrittenPatch = None
 
-    shutdown: Shutdown = Shutdown()
+    shutdown: Shutdown = Shutdown.model_construct()
     replicas: Annotated[int, Field(ge=0, le=10000)] | Replicas = 1
     restart: Literal["no", "always", "on-failure", "unless-stopped"] = "unless-stopped"
     routing: Literal["router", "app"] = "router"
-    strategy: Strategy = Strategy()
+    strategy: Strategy = Strategy.model_construct()
     ports: dict[Name, Port] = Field(default_factory=dict)  # type: ignore[assignment]  # long form only
     depends_on: dict[Name, Condition | Literal["auto"]] = Field(default_factory=dict)  # type: ignore[assignment]
 

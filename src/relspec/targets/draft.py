@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from relspec.diagnostics import Path
 from relspec.render import Rendered, TemplateSet
 from relspec.resolve import ResolvedRelease
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """One output file. `path` is below rendered/<release id>/; either `documents` (YAML) or `text` is given.
 
     `rendered` answers which hole of the template gave a node. `patched` says which nodes an override wrote: the path of

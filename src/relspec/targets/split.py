@@ -18,8 +18,9 @@ on one side. A higher weight only moves users to the candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Bucket = Literal["hash", "mod100", "parity", "hex256"]
 Side = Literal["stable", "candidate"]
@@ -27,8 +28,7 @@ Side = Literal["stable", "candidate"]
 HEX_DIGITS = "0123456789abcdefABCDEF"
 
 
-@dataclass(frozen=True, slots=True)
-class Sticky:
+class Sticky(Struct, frozen=True):
     """Where a user's id is found, and how it becomes a side."""
 
     source: Literal["header", "cookie"]

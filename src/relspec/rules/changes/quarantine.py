@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, Severity, Where
 from relspec.resolve import ResolvedService
@@ -14,8 +16,7 @@ CODE = "RS411"
 Versions = set[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A service that runs, or can be switched to, a quarantined version that it did not have before.
 
     `where` is the line that names the version: that of the finding RS411 about it.

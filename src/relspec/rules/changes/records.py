@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from relspec import documents
 from relspec.diagnostics import Finding, Part, Path, RelspecError, Where
@@ -29,8 +30,7 @@ MOST_FILES = 5
 """Files that a line to type names; more are found by Git."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """What a plain revert takes out of the registry: a record, or a quarantine that is in force.
 
     `files` are to be put back to keep it; where model.yaml says more that goes back, `command` adds the entry again.

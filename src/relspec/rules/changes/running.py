@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from relspec.rules.changes.reach import mentioning
 from relspec.rules.changes.side import Side, workloads
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """Something that runs a version, or can be switched to it: `label` is how people call it (`api candidate`)."""
 
     release: str

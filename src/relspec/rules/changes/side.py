@@ -5,9 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from relspec.diagnostics import Finding, RelspecError
 from relspec.discovery import ENVIRONMENT_FILE, Place
@@ -26,8 +27,7 @@ ESCAPE = b"\\"
 """Text with escapes in it may say anything: a byte scan takes it for a hit."""
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True, eq=False, dict=True):
     """A tree with its compiler; releases are resolved and compiled when they are first asked for.
 
     The base's compiler is best made with `any_edition=True`: an upgrade of the lock is no reason to look at nothing.
@@ -35,10 +35,10 @@ class Side:
     """
 
     compiler: Compiler
-    whole: Callable[[], Side] | None = field(default=None, repr=False, compare=False)
-    _resolved: dict[str, ResolvedRelease | None] = field(default_factory=dict, repr=False, compare=False)
-    _compiled: dict[str, CompiledRelease | None] = field(default_factory=dict, repr=False, compare=False)
-    _sources: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
+    whole: Callable[[], Side] | None = None
+    _resolved: dict[str, ResolvedRelease | None] = field(default_factory=dict)
+    _compiled: dict[str, CompiledRelease | None] = field(default_factory=dict)
+    _sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def tree(self) -> Tree:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Path
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease, ResolvedService
@@ -14,8 +15,7 @@ SETTINGS: Path = ("environment", "targets", "compose")
 """Where a release's path leads to the environment's `targets.compose`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A release as this target sees it: `services` are those that it runs.
 
     `up` leads from the folder of compose.yaml to the root of the repository and ends with a slash.

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from relspec.targets.split import Sticky, check_weight, istio_regex
 
@@ -35,8 +36,7 @@ HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 COOKIE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """What one router does.
 
     `weight` is the candidate's percent under canary and ab, `shadow_percent` the percent of the requests that are

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, Path, RelspecError, Where
 from relspec.render import TemplateSet
@@ -29,8 +30,7 @@ TEMPLATE = "compose/compose.yaml.j2"
 OUTPUT = "rendered"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A workload of the project: whose it is, which address of `overrides.compose` concerns it, a router's conf."""
 
     workload: Workload

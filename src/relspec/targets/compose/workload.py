@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from relspec.facet import Facet
 from relspec.resolve import ResolvedService
@@ -13,8 +14,7 @@ from relspec.targets.compose.container import container
 from relspec.targets.compose.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """The compose services of a service, its own first; the configs by name; the project's volumes by name."""
 
     containers: tuple[Facet, ...]

@@ -13,11 +13,12 @@ import re
 import tarfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Finding, Range, RelspecError, Severity, Where
 from relspec.documents import why_not_json
@@ -36,16 +37,14 @@ _ALIAS = re.compile(r"[a-zA-Z0-9_-]+")
 _READ_VALUE = re.compile(r"\.Values(\.([A-Za-z_][A-Za-z0-9_]*))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True):
     """Values that a chart takes from a subchart's defaults (`import-values`): both are paths with dots."""
 
     child: str
     parent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(Struct, frozen=True):
     """A subchart as its parent's Chart.yaml names it; `condition` is a list of paths with commas between them."""
 
     name: str
@@ -61,8 +60,7 @@ class Dependency:
         return self.alias or self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """A chart and the subcharts found with it.
 
     `path` is where it lies in its tree, `values` are its defaults (never changed), `schema` the text of its

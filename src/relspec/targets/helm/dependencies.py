@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from relspec.targets.helm.chart import Chart, Dependency
 from relspec.targets.helm.coalescing import Values, coalesce_chart, copied, merge_tables

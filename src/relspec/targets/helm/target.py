@@ -8,8 +8,10 @@ checked later, with the chart at hand (`rules.helm.check_values`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, Path, Range, RelspecError, Where
 from relspec.render import Rendered, TemplateSet
@@ -31,8 +33,7 @@ OBJECTS = "objects"
 Per = Literal["release", "service"]
 
 
-@dataclass(frozen=True, slots=True)
-class ValuesSource:
+class ValuesSource(Struct, frozen=True):
     """The environment's `targets.helm` with the release's `helm` on top, field by field.
 
     `chart` is a path in the repository, None for the reference chart; `values` is SCAFFOLD, the path of a template in
@@ -47,8 +48,7 @@ class ValuesSource:
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class ValuesFile:
+class ValuesFile(Struct, frozen=True):
     """One output, by its path below rendered/<release id>/, and the services that it is about."""
 
     path: str

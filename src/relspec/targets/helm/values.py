@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import jsonschema_rs
+from msgspec import Struct
 
 from relspec.credentials import has_login, literal_secrets, looks_secret, masked, names_secret
 from relspec.diagnostics import Path
@@ -35,8 +35,7 @@ MAX_VALUE = 60
 """Characters of a map or a list that a message shows, as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that makes Helm refuse the values.
 
     `path` leads into the values that were given; the node itself may be missing there, where a default of the chart is

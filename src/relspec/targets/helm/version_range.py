@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 _PART = r"[0-9xX*|]+"
 _SUFFIX = r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
@@ -20,8 +21,7 @@ MAX_LENGTH = 200
 """Characters of a range that are looked at; longer ones match nothing (the patterns above backtrack)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A version; `pre` is its pre-release part."""
 
     major: int
@@ -59,8 +59,7 @@ def accepts(version_range: str, version: str) -> bool:
     return any(_accepts_all(group, parsed) for group in groups)
 
 
-@dataclass(frozen=True, slots=True)
-class _Constraint:
+class _Constraint(Struct, frozen=True):
     """One comparison; `wild` says from which number on anything goes: "", "patch", "minor" or "major"."""
 
     operator: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.facet import Facet
 from relspec.resolve import File, ResolvedService
@@ -24,8 +25,7 @@ MAX_FILE_KEY = 253
 """Characters of a key in a ConfigMap."""
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
+class Storage(Struct, frozen=True):
     """The volumes of a pod, the mounts of its own container, and the volumes' names."""
 
     volumes: list[Map]

@@ -8,8 +8,9 @@ only ones that come and go.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from relspec.diagnostics import Path, RelspecError
 from relspec.facet import Facet
@@ -36,8 +37,7 @@ CLIENT_SIDE = {SYNC_OPTIONS: "ServerSideApply=false"}
 """On Services that the controller touches: a server-side apply would strip its hash from their selector."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where Kubernetes objects go."""
 
     namespace: str
