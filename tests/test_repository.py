@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from company import GIT_ENVIRONMENT, base, kubernetes, on_disk, registry, reposi
 from company import Repository as Made
 from relspec.compiler import Compiler
 from relspec.diagnostics import RelspecError
+from relspec.gitops import repository as module
 from relspec.gitops.prediction import predict
 from relspec.gitops.repository import Commit, Repository
 from relspec.tree import DirectoryTree
@@ -585,3 +587,64 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert not folder.exists()
     assert reader.tree("HEAD").read("a") == b"3\n"
     reader.close()
+
+
+def layouts(folder: Path) -> Iterator[Path]:
+    """Folders in and around repositories of many kinds."""
+    made = repository(folder / "plain", {"in/a": "1", ".git-not/HEAD": "x"})
+    yield from (
+        made.folder,
+        made.folder / "in",
+        made.folder / ".git",
+        made.folder / ".git/objects",
+        made.folder / ".git-not",
+    )
+    made.git("worktree", "add", "-q", "../tree")
+    yield folder / "tree"
+    made.git("clone", "-q", "--bare", ".", "../bare")
+    yield folder / "bare"
+    made.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", "../plain", "part")
+    yield made.folder / "part/in"
+    (folder / "separate").mkdir()
+    made.git("init", "-q", "--separate-git-dir", "../of", "../separate")
+    yield folder / "separate"
+    for name, settings in {
+        "worktree": "worktree = ../../plain",
+        "bare": "bare",
+        "BARE": "BARE=true",
+        "gone": "",
+    }.items():
+        inner = repository(folder / name, {"a": "1"})
+        with (inner.folder / ".git/config").open("a") as config:
+            config.write(f"[core]\n\t{settings}\n")
+        yield inner.folder
+    shutil.rmtree(folder / "gone/.git/refs")
+    (made.folder / "in/.git").mkdir()
+    yield made.folder / "in"
+    (made.folder / "in/.git").rmdir()
+    (made.folder / "in/.git").symlink_to("../.git")
+    yield made.folder / "in"
+    yield folder
+
+
+@pytest.mark.parametrize("variable", ["", "GIT_WORK_TREE", "GIT_DIR"])
+def test_an_ordinary_clone_is_where_gitpython_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    def places(folder: Path) -> tuple[Path, Path, Path | None] | str:
+        try:
+            place = Repository(folder)
+            return place.git_dir, place.common_dir, place.top
+        except RelspecError as error:
+            return str(error)
+
+    ordinary = 0
+    for folder in layouts(tmp_path):
+        with monkeypatch.context() as patch:
+            if variable:
+                patch.setenv(variable, str(tmp_path / "bare"))
+            found = places(folder)
+            ordinary += module._ordinary(folder) is not None
+            patch.setattr(module, "_ordinary", lambda _: None)
+            assert found == places(folder), folder
+    assert (ordinary >= 3) == (not variable)

@@ -132,11 +132,10 @@ class DirectoryTree:
             raise RelspecError(
                 Finding("RS240", f"{path} is a folder, not a file", where, "name a file in it, or correct the path")
             )
-        with os.fdopen(descriptor, "rb") as file:
-            # A read of MAX_FILE makes room for it first: ten times as long as the read itself.
-            data = file.read(min(status.st_size, MAX_FILE) + 1)
-            if len(data) > status.st_size:  # it grew meanwhile
-                data += file.read(MAX_FILE + 1 - len(data))
+        try:
+            data = _content(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
         return checked(path, data)
 
     def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
@@ -153,6 +152,15 @@ class DirectoryTree:
                     found.append((entry.name, _special(entry.stat(follow_symlinks=False).st_mode)))
         found.sort()
         return found
+
+
+def _content(descriptor: int, size: int) -> bytes:
+    """The bytes of a file of about `size`; one more than a spec may have where there are more."""
+    # A read of MAX_FILE makes room for it first: ten times as long as the read itself.
+    data = os.read(descriptor, min(size, MAX_FILE) + 1)
+    while chunk := os.read(descriptor, min(max(len(data), 4096), MAX_FILE + 1 - len(data))):
+        data += chunk
+    return data
 
 
 class MemoryTree:

@@ -64,6 +64,8 @@ def relspec(context: click.Context, directory: str) -> None:
 def main() -> None:
     """The program: runs a verb and turns whatever happens into an exit code."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 50, 100)
+    # What else is installed must not change what a spec means; and looking for plugins takes milliseconds.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     _make_streams_safe()
     try:
         code = relspec.main(standalone_mode=False)

@@ -21,9 +21,16 @@ from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.gitops.commit_tree import CommitTree, ObjectStore, missing
 from relspec.gitops.objects import MERGE_SETTINGS, GitFailedError, Objects, environment
 from relspec.gitops.path_ids import PathIds
+from relspec.tree import GIT
 from relspec.workspace import ROOT_FILES
 
 DEEPEN = "git fetch --deepen=200"
+ELSEWHERE = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY")
+"""Variables that say where a repository or a part of it lies."""
+
+UNUSUAL = re.compile(rb"worktree|include|bare(?!\s*=\s*false\s*$)", re.IGNORECASE | re.MULTILINE)
+"""What a .git/config has where the folder around it need not be the top of its work tree (git-config)."""
+
 MOST_DIFFERING = 16
 """Differences of two trees that are kept to be asked for again; when they are more, all are forgotten."""
 
@@ -73,7 +80,10 @@ class Repository:
     @cached_property
     def _places(self) -> tuple[Path, Path, Path | None]:
         """git_dir, common_dir and the top of the work tree (None: bare). Raises RelspecError RS606 outside of Git."""
-        import git  # noqa: PLC0415 - 80 ms that most verbs don't need
+        ordinary = _ordinary(self.root)
+        if ordinary is not None:
+            return ordinary / GIT, ordinary / GIT, ordinary
+        import git  # noqa: PLC0415 - 40 ms that an ordinary clone doesn't need
 
         try:
             repository = git.Repo(self.root, search_parent_directories=True, expand_vars=False)
@@ -439,6 +449,26 @@ class Repository:
         raise RelspecError(
             Finding("RS606", f"{one[:9]} and {other[:9]} have no history in common", Where(one[:9]), hint)
         )
+
+
+def _ordinary(root: Path) -> Path | None:
+    """The top of the work tree around a folder, where nothing about it is out of the ordinary: a `.git` folder, and neither
+    a setting nor a variable that says where else things lie. None for all else, which GitPython knows."""
+    if any(name in os.environ for name in ELSEWHERE):
+        return None
+    for folder in (root, *root.parents):
+        git = folder / GIT
+        if git.is_symlink() or (folder / "HEAD").exists():
+            return None  # perhaps a bare repository, or the inside of one
+        if not git.exists():
+            continue
+        try:
+            settings = (git / "config").read_bytes()
+        except OSError:
+            return None
+        whole = all((git / name).is_dir() for name in ("objects", "refs")) and (git / "HEAD").is_file()
+        return folder if whole and not (git / "commondir").exists() and UNUSUAL.search(settings) is None else None
+    return None
 
 
 def _common(git_dir: Path) -> Path:

@@ -21,7 +21,7 @@ from relspec.gitops.prediction import merged
 from relspec.gitops.repository import Commit, Repository
 from relspec.gitops.restoration import Restorations, stricter
 from relspec.gitops.through import Through
-from relspec.gitops.worktree import differing_files, differs
+from relspec.gitops.worktree import Differences, differences, differs
 from relspec.registry.records import FOLDER
 from relspec.resolve import ENVIRONMENTS
 from relspec.rules.changes import (
@@ -86,8 +86,15 @@ class Review(Struct, frozen=True, dict=True):
     def changed(self) -> tuple[str, ...]:
         """The paths that differ from the base, below the root; of a work tree its sources."""
         if isinstance(self.tree, DirectoryTree):
-            return differing_files(self.repository.tree(self.base), self.tree, self._output)
+            return self._edited.paths
         return self.repository.changed(self.base, self.commit or self.base)
+
+    @cached_property
+    def _edited(self) -> Differences:
+        """How the work tree differs from the base."""
+        if not isinstance(self.tree, DirectoryTree):
+            return Differences((), ())
+        return differences(self.repository.tree(self.base), self.tree, self._output)
 
     @cached_property
     def _output(self) -> str:
@@ -121,11 +128,11 @@ class Review(Struct, frozen=True, dict=True):
 
     @cached_property
     def _keeps_places(self) -> bool:
-        """Whether two commits have their releases in the same places, so that looking for them once is enough.
+        """Whether both trees have their releases in the same places, so that looking for them once is enough.
 
         That is so where all that differs is what is written in files, and in none that has a say in where releases lie.
         """
-        if not isinstance(self.tree, CommitTree):
+        if any(folder.startswith(f"{ENVIRONMENTS}/") for folder in self._edited.folders):
             return False
         base = self.repository.tree(self.base)
         inside = [path for path in self.changed if path.startswith(f"{ENVIRONMENTS}/")]

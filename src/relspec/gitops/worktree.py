@@ -3,29 +3,79 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+
+from msgspec import Struct
 
 from relspec.diagnostics import RelspecError
 from relspec.gitops.commit_tree import CommitTree, Entry
 from relspec.resolve import ENVIRONMENTS
-from relspec.tree import DirectoryTree
+from relspec.tree import DirectoryTree, EntryKind
 
 SOURCES = (ENVIRONMENTS, "registry", "templates")
 """Folders in which a file counts before Git knows it."""
 
 
-def differing_files(commit: CommitTree, folder: DirectoryTree, output: str) -> tuple[str, ...]:
-    """The sources of a work tree that differ from a commit's, sorted: edited, new (among the specs) or gone.
+class Differences(Struct, frozen=True):
+    """How the sources of a work tree differ from a commit's: `paths` are edited, new (among the specs) or gone, sorted;
+    `folders` are there among the specs and not in the commit, empty ones too."""
 
-    Files that Git tracks anywhere count, but for those below `output`; files of specs count before they are tracked.
-    """
-    found = {path for path, entry in _tracked(commit, output) if differs(entry, folder, path)}
-    for top in SOURCES:
-        found.update(path for path in _files(folder, top) if commit.kind(path) == "missing")
+    paths: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def differences(commit: CommitTree, folder: DirectoryTree, output: str) -> Differences:
+    """What differs. Files that Git tracks anywhere count, but for those below `output`; files of specs count before they
+    are tracked."""
+    walk = _Walk(commit, folder)
+    for name, kind in commit.entries(""):
+        if kind == "folder" and name not in (*SOURCES, output):
+            commit.load(name)
+            walk.paths.update(path for path, entry in commit.files(name) if differs(entry, folder, path))
+        elif kind != "folder" and differs(commit.entry(name), folder, name):
+            walk.paths.add(name)
+    for name in SOURCES:
+        commit.load(name)
+        walk.beside(name, folder.kind(name))
     for name in ("relspec.yaml", "relspec.lock", ".gitattributes"):
         if folder.kind(name) == "file" and commit.kind(name) == "missing":
-            found.add(name)
-    return tuple(sorted(found))
+            walk.paths.add(name)
+    sources = (path for path in walk.paths if not path.startswith(f"{output}/"))
+    return Differences(tuple(sorted(sources)), tuple(sorted(walk.folders)))
+
+
+class _Walk:
+    """Folders of specs in a work tree beside those of a commit, each listed once."""
+
+    def __init__(self, commit: CommitTree, folder: DirectoryTree) -> None:
+        self._commit = commit
+        self._tree = folder
+        self.paths: set[str] = set()
+        self.folders: set[str] = set()
+
+    def beside(self, path: str, kind: EntryKind) -> None:
+        """Looks at what the commit and the work tree have at a path; `kind` is what it is in the work tree."""
+        entry = self._commit.entry(path)
+        if entry is None or entry.kind != "folder":
+            if entry is not None and differs(entry, self._tree, path):
+                self.paths.add(path)
+            if kind == "folder":
+                self._new(path)
+            elif entry is None and kind != "missing":
+                self.paths.add(path)
+        elif kind == "folder":
+            there = dict(self._tree.entries(path))
+            for name in {**(self._commit.folder(path) or {}), **there}:
+                self.beside(f"{path}/{name}", there.get(name, "missing"))
+        else:
+            self.paths.update(inner for inner, _ in self._commit.files(path))
+
+    def _new(self, path: str) -> None:
+        self.folders.add(path)
+        for name, kind in self._tree.entries(path):
+            if kind == "folder":
+                self._new(f"{path}/{name}")
+            else:
+                self.paths.add(f"{path}/{name}")
 
 
 def differs(entry: Entry | None, folder: DirectoryTree, path: str) -> bool:
@@ -41,16 +91,6 @@ def differs(entry: Entry | None, folder: DirectoryTree, path: str) -> bool:
     return entry.id != _blob(data, algorithm) and not _same_lines(data, entry.id, algorithm)
 
 
-def _tracked(commit: CommitTree, output: str) -> Iterator[tuple[str, Entry]]:
-    """The files of a commit but for its outputs, whose folders are not even read."""
-    for name, kind in commit.entries(""):
-        if kind == "folder" and name != output:
-            commit.load(name)
-            yield from ((path, entry) for path, entry in commit.files(name) if not path.startswith(f"{output}/"))
-        elif kind != "folder" and (entry := commit.entry(name)) is not None:
-            yield name, entry
-
-
 def _same_lines(data: bytes, name: str, algorithm: str) -> bool:
     """Whether a file differs in nothing but the line endings that `core.autocrlf` writes into a work tree."""
     return b"\r\n" in data and _blob(data.replace(b"\r\n", b"\n"), algorithm) == name
@@ -59,12 +99,3 @@ def _same_lines(data: bytes, name: str, algorithm: str) -> bool:
 def _blob(data: bytes, algorithm: str) -> str:
     """The name that Git gives a file of this content (gitformat-pack)."""
     return hashlib.new(algorithm, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _files(folder: DirectoryTree, path: str) -> Iterator[str]:
-    for name, kind in folder.entries(path):
-        inner = f"{path}/{name}"
-        if kind == "folder":
-            yield from _files(folder, inner)
-        else:
-            yield inner

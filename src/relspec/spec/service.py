@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from relspec.spec.model import SpecModel
@@ -600,6 +600,9 @@ class Patch(SpecModel):
 class ServicePatch(Patch):
     """A service as a layer writes it."""
 
+    # Releases and environments are made of it: what is there once is not built for each of them.
+    model_config = ConfigDict(defer_build=False)
+
     strategy: Strategy | None = Field(None, description="How a new version takes over; none is fixed. Replaced whole.")
     routing: Literal["router", "app"] | None = Field(
         None, description="Who splits the traffic: a router, or the application by environment variables."
@@ -626,6 +629,8 @@ WrittenPatch = Annotated[Patch | None, PlainValidator(_as_written)]
 
 class Service(ServicePatch):
     """A service after all layers: what has a default has a value."""
+
+    model_config = ConfigDict(defer_build=True)
 
     variants: dict[Name, WrittenPatch] | None = None
     candidate: WrittenPatch = None
