@@ -326,6 +326,43 @@ def test_an_escape_that_is_no_character_is_refused_where_it_stands(text: str, pl
     assert "escape" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\n«foo»\nb: 2\n", "neither"),
+        ("a: 1\n«foo»\n", "neither"),
+        ("a: 1\n«foo»   # why\n\n\n", "neither"),
+        ("«foo»\na: 1\n", "neither"),
+        ("s:\n  «foo»\n  # why\n\n  a: 1\n", "neither"),
+        ("s:\n  «foo»\n  a:\n    - x\n", "neither"),
+        ("s:\n  «image x.io/a:1.0»\n  a: 1\n", "neither"),
+        ("s:\n  «image:x.io/a:1.0»\n  a: 1\n", "neither"),
+        ("s:\n  - a\n  «-b»\n  - c\n", "neither"),
+        ("s:\n  a: some text\n    «goes on»\n    b: 1\n", "neither"),
+        ("a: 1\n  «b»: 2\n", "too far"),
+        ("a: b«:» c\n", "second `: `"),
+        ("s:\n  'foo'\n  «b»: 1\n", "unlike"),
+        ("s:\n    a: 1\n  «b»: 1\n", "unlike"),
+    ],
+)
+def test_the_line_that_is_wrong_is_the_one_that_is_shown(text: str, message: str) -> None:
+    start, end = text.index("«"), text.index("»") - 1
+    data = text.replace("«", "").replace("»", "").encode()
+    with pytest.raises(RelspecError) as error:
+        parse(data, "f")
+    (finding,) = error.value.findings
+    place = finding.where.range
+    assert place is not None
+    assert finding.code == "RS100"
+    assert message in finding.message
+    column = start - text.rfind("\n", 0, start)
+    assert (place.line, place.column, place.end_column) == (
+        text.count("\n", 0, start) + 1,
+        column,
+        column + end - start,
+    )
+
+
 def test_whatever_else_a_parser_stumbles_over_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     from ruamel.yaml.parser import Parser
     from ruamel.yaml.scanner import Scanner

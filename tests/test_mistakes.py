@@ -412,7 +412,7 @@ def test_the_sentence(service: str, message: str, sound: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: b: c\n", "the rendered text is not YAML: a second `: ` on one line, or a line indented too far"),
+        ("a: b: c\n", "the rendered text is not YAML: a second `: ` on one line"),
         ("a:\n\tb: 1\n", "the rendered text is not YAML: a tab where only spaces may stand"),
         ("a: !!python/object:x 1\n", "a YAML tag is not allowed in a template"),
     ],
@@ -423,6 +423,29 @@ def test_the_sentence_about_a_template(text: str, message: str, sound: Path, tmp
     write(root, {KUBERNETES: text})
     (entry,) = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
     assert (entry["code"], entry["message"]) == ("RS504", message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: {{ «nope».x }}\n",
+        "a: {{ release.«nam» }}\n",
+        "a: {{ ''.«__class__».mro }}\n",
+        "a: {{ release.name | «upppr» }}\n",
+        "a: {{ «lipsum»(n=10) }}\n",
+        "«a: {{ nope }} nope»\n",  # twice on the line: which of the two is not said
+        "a: 1\n«{{ release.name }}»\n",
+    ],
+)
+def test_the_word_that_is_wrong_in_a_template_is_pointed_at(text: str, sound: Path, tmp_path: Path) -> None:
+    first = text.index("«")
+    wanted = (text.count("\n", 0, first) + 1, first - text.rfind("\n", 0, first), text.index("»") - first - 1)
+    root = tmp_path / "r"
+    shutil.copytree(sound, root)
+    write(root, {KUBERNETES: text.replace("«", "").replace("»", "")})
+    (entry,) = json.loads(run(root, "check", "--format", "json").out)["diagnostics"]
+    assert entry["file"] == KUBERNETES
+    assert (entry["line"], entry["column"], entry["endColumn"] - entry["column"]) == wanted
 
 
 def test_a_field_of_a_template_is_pointed_at(sound: Path, tmp_path: Path) -> None:

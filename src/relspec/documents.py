@@ -230,7 +230,7 @@ def parse_carefully(data: bytes, file: str) -> dict[str, Any]:
     return document
 
 
-class _Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True):
     """A finding before it knows its file; `also` is a second place."""
 
     code: str
@@ -244,7 +244,7 @@ class _Problem(Struct, frozen=True):
         return Finding(self.code, self.message, Where(file, range=self.range), self.hint, related)
 
 
-def _limited(problems: tuple[_Problem, ...]) -> Iterator[_Problem]:
+def _limited(problems: tuple[Problem, ...]) -> Iterator[Problem]:
     """The problems in the order of the file, at most MAX_PER_CODE of each code; an anchor and what refers to it are one."""
     seen: dict[str, int] = {}
     aliases = sum(problem.code == ALIAS for problem in problems)
@@ -271,7 +271,7 @@ class _Reading(Struct, frozen=True):
     """What the careful parser made of a text: its documents (as far as they could be read) and what is wrong."""
 
     documents: tuple[_Node, ...]
-    problems: tuple[_Problem, ...]
+    problems: tuple[Problem, ...]
 
 
 START: Final = Range(1, 1, 1, 1)
@@ -281,7 +281,7 @@ def _read(data: bytes) -> _Reading:
     """The documents in `data` and all problems; never raises."""
     if len(data) > MAX_FILE:
         message = "the file is larger than 1 MiB"
-        return _Reading((), (_Problem(TOO_LARGE, message, START, "split it, or keep the data outside the spec"),))
+        return _Reading((), (Problem(TOO_LARGE, message, START, "split it, or keep the data outside the spec"),))
     try:
         text = data.removeprefix(BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
@@ -289,7 +289,7 @@ def _read(data: bytes) -> _Reading:
     if text.count("\n") > MAX_LINES:
         message, line = f"the file has more than {MAX_LINES:,} lines", MAX_LINES + 1
         hint = "split it, or keep the data outside the spec"
-        return _Reading((), (_Problem(OUT_OF_RANGE, message, Range(line, 1, line, 1), hint),))
+        return _Reading((), (Problem(OUT_OF_RANGE, message, Range(line, 1, line, 1), hint),))
     problems = list(_control_characters(text))
     composer = _compose(FORBIDDEN.sub("\ufffd", text) if problems else text)
     tabs = tuple(_tabs(text, composer))
@@ -303,12 +303,12 @@ def _read(data: bytes) -> _Reading:
     return _Reading(tuple(composer.documents), tuple(problems))
 
 
-def _not_utf8(data: bytes, error: UnicodeDecodeError) -> _Problem:
+def _not_utf8(data: bytes, error: UnicodeDecodeError) -> Problem:
     before = data[: error.start]
     line = before.count(b"\n") + 1
     column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
     message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
-    return _Problem(NOT_UTF8, message, Range(line, column, line, column + 1), "save the file as UTF-8")
+    return Problem(NOT_UTF8, message, Range(line, column, line, column + 1), "save the file as UTF-8")
 
 
 FORBIDDEN: Final = re.compile(
@@ -325,7 +325,7 @@ FORBIDDEN_VALUE: Final = re.compile(
 LONE_RETURN: Final = re.compile("\r(?!\n)")
 
 
-def _control_characters(text: str) -> Iterator[_Problem]:
+def _control_characters(text: str) -> Iterator[Problem]:
     """The first of what a file may not hold, MAX_PER_CODE at most."""
     returned = False
     found, line, counted = 0, 1, 0
@@ -342,15 +342,15 @@ def _control_characters(text: str) -> Iterator[_Problem]:
         column = match.start() - text.rfind("\n", 0, match.start())
         hint = "save the file with line ends of Unix" if match[0] == "\r" else "remove it"
         message = f"the character U+{ord(match[0]):04X} is not allowed in a spec"
-        yield _Problem(CONTROL_CHARACTER, message, Range(line, column, line, column + 1), hint)
+        yield Problem(CONTROL_CHARACTER, message, Range(line, column, line, column + 1), hint)
 
 
-def _reserved_directives(text: str) -> Iterator[_Problem]:
+def _reserved_directives(text: str) -> Iterator[Problem]:
     """The first directives that ruamel.yaml passes over in silence: all but %YAML and %TAG."""
     found = 0
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("%") and not line.startswith(("%YAML", "%TAG")):
-            yield _Problem(
+            yield Problem(
                 TAG,
                 "this line is a YAML directive",
                 Range(number, 1, number, 2),
@@ -369,7 +369,7 @@ def tabbed_lines(data: bytes) -> tuple[int, ...]:
     return tuple(problem.range.line for problem in _tabs(text, _compose(FORBIDDEN.sub("\ufffd", text))))
 
 
-def _tabs(text: str, composer: _Composer) -> Iterator[_Problem]:
+def _tabs(text: str, composer: _Composer) -> Iterator[Problem]:
     """Lines indented by tabs, but for those inside a scalar, where a tab is text."""
     if "\t" not in text:
         return
@@ -381,7 +381,7 @@ def _tabs(text: str, composer: _Composer) -> Iterator[_Problem]:
         if "\t" in indent and line.strip() and number not in inside:
             column = indent.index("\t") + 1
             span = Range(number, column, number, len(indent) + 1)
-            yield _Problem(TAB, "this line is indented with a tab", span, "indent with spaces")
+            yield Problem(TAB, "this line is indented with a tab", span, "indent with spaces")
 
 
 BLOCK_SCALAR: Final = re.compile(r"( *(?:- +)*)(?:[^#\s].*:[ \t]+)?[|>][-+0-9]*[ \t]*(?:[ \t]#.*)?\r?")
@@ -420,23 +420,23 @@ def _walk(root: _Node) -> Iterator[_Node]:
         waiting.extend(node.children)
 
 
-def _root_problems(composer: _Composer, broken: bool) -> Iterator[_Problem]:
+def _root_problems(composer: _Composer, broken: bool) -> Iterator[Problem]:
     """What is wrong with the documents as such."""
     ended = any(problem.code == SEVERAL_DOCUMENTS for problem in composer.problems)  # `...`, which says it already
     for span in () if ended else composer.starts[1:]:
         message = "a second YAML document begins here"
-        yield _Problem(SEVERAL_DOCUMENTS, message, span, "keep one document a file, without `---` in the middle")
+        yield Problem(SEVERAL_DOCUMENTS, message, span, "keep one document a file, without `---` in the middle")
     broken = broken or bool(composer.problems)
     root = composer.documents[0] if composer.documents else None
     if root is None or (root.value is None and root.range.line == root.range.end_line):
         if not broken:
             span = root.range if root else START
-            yield _Problem(NOT_A_MAP, "the document is empty", span, "start with `apiVersion: relspec/v1`")
+            yield Problem(NOT_A_MAP, "the document is empty", span, "start with `apiVersion: relspec/v1`")
     elif type(root.value) is not dict:
         what = "a list" if type(root.value) is list else "a single value"
         if not any(problem.code == SYNTAX for problem in composer.problems):
             message = f"the document is {what}, not a map"
-            yield _Problem(NOT_A_MAP, message, _first_line(root.range), "write `key: value` lines")
+            yield Problem(NOT_A_MAP, message, _first_line(root.range), "write `key: value` lines")
 
 
 def _first_line(span: Range) -> Range:
@@ -510,13 +510,13 @@ class _Composer:
         self.lines = text.split("\n")
         self.documents: list[_Node] = []
         self.starts: list[Range] = []
-        self.problems: list[_Problem] = []
+        self.problems: list[Problem] = []
         self.at = START
         self._open: list[_Open] = []
         self._nodes = 0
 
     def report(self, code: str, message: str, span: Range, hint: str, also: tuple[str, Range] | None = None) -> None:
-        self.problems.append(_Problem(code, message, span, hint, also))
+        self.problems.append(Problem(code, message, span, hint, also))
 
     def take(self, event: Any) -> None:
         """One event of ruamel.yaml, told by its class's name so that nothing is imported for it."""
@@ -711,7 +711,7 @@ def _compose(text: str) -> _Composer:
         for event in events(text):
             composer.take(event)
     except MarkedYAMLError as error:
-        composer.problems.append(_syntax_problem(error, composer.lines))
+        composer.problems.append(syntax_problem(error, composer.lines))
     except _TooMuchError:
         pass  # it has been reported
     except Exception:  # what nobody thought of is no reason to keep the place from who wrote it
@@ -829,12 +829,17 @@ def _span(event: Any) -> Range:
 
 # --- syntax errors ---------------------------------------------------------------------------------------------------
 
+NO_COLON: Final = ("this line is neither `key: value` nor `- item`", "write one of the two, each with its space")
+TOO_FAR: Final = ("this line is indented too far", "line it up with its neighbours")
+WORDS: Final = re.compile(r"[ ]*(?!- )(?:\w|[-./])(?:[^:\"'\[\]{},]|:(?=\S))*")
+"""A line that is neither a key nor an item, and no part of a quoted text or a flow collection."""
+
 EXPLANATIONS: Final[tuple[tuple[str, str, str], ...]] = (
     (BEYOND_UNICODE, BEYOND_UNICODE, "write the character itself, or \\\\ for a backslash"),
     ("special characters", "a character that YAML does not allow, such as a control character", "remove it"),
     (UNREADABLE, UNREADABLE, "write the line in another way"),
-    ("mapping values are not allowed", "a second `: ` on one line, or a line indented too far", "quote the value"),
-    ("could not find expected ':'", "this line is neither `key: value` nor `- item`", "add `:` and a space"),
+    ("mapping values are not allowed", "a second `: ` on one line", "quote the value"),
+    ("could not find expected ':'", *NO_COLON),
     (
         "character '\\t' that cannot start",
         "a tab where only spaces may stand",
@@ -889,11 +894,6 @@ EXPLANATIONS: Final[tuple[tuple[str, str, str], ...]] = (
 """Part of a parser's message, what it means to whoever wrote the file, and what to do."""
 
 
-def explained(problem: str) -> str:
-    """What a parser's message means, in the words of whoever wrote the text."""
-    return next((explanation for part, explanation, _ in EXPLANATIONS if part in problem), UNREADABLE)
-
-
 def why_not_json(error: Exception) -> str:
     """What Python's json says of a text or a value, without what it says to Python programmers."""
     if isinstance(error, RecursionError):
@@ -904,7 +904,7 @@ def why_not_json(error: Exception) -> str:
 SECOND_COLON: Final = ("a value between brackets can't hold a second `: `", "put the value in quotes")
 
 
-def _syntax_problem(error: MarkedYAMLError, lines: list[str]) -> _Problem:
+def syntax_problem(error: MarkedYAMLError, lines: list[str]) -> Problem:
     """One sentence for a parser's error, where it helps most: an unclosed quote at the quote, else at the problem."""
     problem = str(error.problem or error.context or "not valid YAML")
     message, hint = UNREADABLE, "correct the line, or put the value in quotes"
@@ -912,6 +912,9 @@ def _syntax_problem(error: MarkedYAMLError, lines: list[str]) -> _Problem:
         if part in problem:
             message, hint = explanation, advice
             break
+    whole = _whole_line(error, problem, lines)
+    if whole is not None:
+        return whole
     if "but got ':'" in problem and _on_one_line(error):
         message, hint = SECOND_COLON
     opened = "never closed" in message or "not closed" in message
@@ -922,9 +925,39 @@ def _syntax_problem(error: MarkedYAMLError, lines: list[str]) -> _Problem:
     elif "undefined tag handle" in problem or re.search("(?:scanning|parsing) an? tag", str(error.context)):
         code, message, hint = TAG, "this is a YAML tag", "remove it; write text in quotes, numbers and booleans plain"
     if mark is None:
-        return _Problem(code, message, START, hint)
+        return Problem(code, message, START, hint)
     line, column = mark.line + 1, mark.column + 1
-    return _Problem(code, message, Range(line, column, line, column + 1), hint)
+    return Problem(code, message, Range(line, column, line, column + 1), hint)
+
+
+def _whole_line(error: MarkedYAMLError, problem: str, lines: list[str]) -> Problem | None:
+    """A line that is wrong as a whole: one whose `:` was forgotten, at which no parser stumbles but at what comes after,
+    or a key that is indented like text that goes on."""
+    mark = error.problem_mark
+    if "could not find expected ':'" in problem and error.context_mark is not None:
+        return _without_colon(lines, error.context_mark.line)
+    if mark is None or not ("mapping values" in problem or "expected <block end>" in problem):
+        return None
+    index = mark.line - 1
+    while index > 0 and (not lines[index].strip() or lines[index].lstrip().startswith("#")):
+        index -= 1
+    key = _line(lines, mark.line)[: mark.column]
+    if _indent(_line(lines, index)) == _indent(_line(lines, mark.line)):
+        return _without_colon(lines, index) if WORDS.fullmatch(_line(lines, index).split(" #")[0].rstrip()) else None
+    if "mapping values" in problem and ": " not in key:
+        return Problem(
+            SYNTAX, TOO_FAR[0], Range(mark.line + 1, _indent(key) + 1, mark.line + 1, len(key) + 1), TOO_FAR[1]
+        )
+    return None
+
+
+def _without_colon(lines: list[str], index: int) -> Problem:
+    text = _line(lines, index).split(" #")[0].rstrip()
+    return Problem(SYNTAX, NO_COLON[0], Range(index + 1, _indent(text) + 1, index + 1, len(text) + 1), NO_COLON[1])
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _on_one_line(error: MarkedYAMLError) -> bool:

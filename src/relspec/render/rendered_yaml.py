@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from relspec.diagnostics import Path
-from relspec.documents import explained
+from relspec.documents import syntax_problem
 from relspec.render.session import CLOSE, OPEN
 
 MAX_DEPTH = 100
@@ -213,9 +213,8 @@ def spots(text: str) -> list[Spot]:
             "the rendered text is not YAML: an escape names no character", _line_of_escape(text)
         ) from error
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        message = explained(" ".join(str(part) for part in (error.context, error.problem) if part))
-        raise NotYamlError(f"the rendered text is not YAML: {message}", mark.line + 1 if mark else 1) from error
+        problem = syntax_problem(error, text.split("\n"))
+        raise NotYamlError(f"the rendered text is not YAML: {problem.message}", problem.range.line) from error
     except YAMLError as error:
         position = getattr(error, "position", 0)
         reason = getattr(error, "reason", "it can't be read")

@@ -6,6 +6,7 @@ there, the text is parsed back, and then each placeholder becomes the value that
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
@@ -154,13 +155,17 @@ class TemplateSet:
             site = Site(*session.marks[problem.number][2])
         else:
             site = problem.site or _site_in(error.__traceback__) or Site(name, 1)
-        where = Where(site.template, range=self._line(site))
+        where = Where(site.template, range=self._range(site, problem.message))
         return RelspecError(Finding(problem.code, problem.message, where, problem.hint))
 
-    def _line(self, site: Site) -> Range:
-        """The range of a whole line, without its indent."""
+    def _range(self, site: Site, message: str) -> Range:
+        """The word that a message names, where the line has it once; else the whole line, without its indent."""
         lines = (self._sources(site.template) or "").split("\n")
         text = lines[site.line - 1].rstrip() if 0 < site.line <= len(lines) else ""
+        for named in reversed(NAMED.findall(message.partition("; did you mean")[0])):
+            found = list(re.finditer(rf"(?<!\w){re.escape(named)}(?!\w)", text))
+            if len(found) == 1:
+                return Range(site.line, found[0].start() + 1, site.line, found[0].end() + 1)
         return Range(site.line, len(text) - len(text.lstrip()) + 1, site.line, len(text) + 1)
 
 
@@ -204,6 +209,9 @@ def _problem(error: Exception) -> RenderError:
             return RenderError("RS510", message, hint)
     return RenderError("RS510", f"this can't be computed: {error}", "check the kinds of the values")
 
+
+NAMED = re.compile(r'"([^"]+)"')
+"""What a message names in quotes."""
 
 EXPLANATIONS = (
     ("unhashable type", "a map or a list can't be a key", "use text as the key"),

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from relspec.diagnostics import RelspecError
-from relspec.documents import MAX_NODES, UNREADABLE, events, explained, needs_careful, parse
+from relspec.documents import MAX_NODES, UNREADABLE, events, needs_careful, parse, syntax_problem
 
 MAX_DEPTH = 100
 """Deepest nesting that is read; charts in the wild stay below 20."""
@@ -76,9 +76,8 @@ def read_carefully(text: str) -> Any:
     try:
         return construction.document()
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = explained(error.problem or error.context or UNREADABLE)
-        raise HelmYamlError(problem, mark.line + 1 if mark else 0) from error
+        problem = syntax_problem(error, text.split("\n"))
+        raise HelmYamlError(problem.message, problem.range.line) from error
     except HelmYamlError:
         raise
     except Exception as error:  # what nobody thought of is an error of the chart's file, too, and has a line
