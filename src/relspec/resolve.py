@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -695,7 +695,7 @@ def _with_variant(layers: Layers, active: str, problems: list[Finding]) -> Layer
 def _no_variant(active: str, variants: Iterable[str], where: Where) -> Finding:
     """RS204."""
     known = ", ".join(variants) or "none"
-    return Finding("RS204", f"there is no variant {active}", where, f"known here: {known}")
+    return Finding("RS204", f"there is no variant {_word(active)}", where, f"known here: {known}")
 
 
 def _introduced(layers: Layers) -> tuple[Related, ...]:
@@ -739,7 +739,7 @@ def _too_many(what: str, count: int, most: int, where: Where) -> Finding:
 def no_service(name: str, others: Iterable[str], where: Where) -> Finding:
     """RS205: a dependency on a service that is not among the `others` of its release."""
     known = ", ".join(others) or "none"
-    return Finding("RS205", f"there is no service {name}", where, f"services here: {known}")
+    return Finding("RS205", f"there is no service {_word(name)}", where, f"services here: {known}")
 
 
 def _services(layer: Layer) -> Data:
@@ -768,7 +768,7 @@ def _unknown_variants(name: str, documents: Sequence[Layer], lower: Data) -> Ite
     layer = next((layer for layer in reversed(documents) if "active" in layer.data["services"][name]), None)
     active = layer.data["services"][name]["active"] if layer is not None else None
     variants = _entries(documents, name, "variants")
-    if layer is not None and isinstance(active, str) and active not in variants and active not in lower:
+    if layer is not None and _is_name(active) and active not in variants and active not in lower:
         yield _no_variant(active, variants, layer.where(("services", name, "active")))
 
 
@@ -783,7 +783,8 @@ def _unknown_dependencies(name: str, documents: Sequence[Layer], services: Seque
             places = {other: layer.where((*at, index)) for index, other in enumerate(needed) if isinstance(other, str)}
         elif isinstance(needed, dict):
             places = {key: layer.where((*at, key), "key") for key, value in needed.items() if value is not None}
-        yield from (no_service(other, others, where) for other, where in places.items() if other not in services)
+        unknown = ((other, where) for other, where in places.items() if _is_name(other) and other not in services)
+        yield from (no_service(other, others, where) for other, where in unknown)
 
 
 def _env(
@@ -814,6 +815,11 @@ def _companion_problems(
                     environment_value(value, model, environment, partial(layers.where, (kind, index, "env", name)))
                 except RelspecError as error:
                     yield from error.findings
+
+
+def _is_name(word: Any) -> TypeGuard[str]:
+    """Whether a word could name anything: what could not has been refused for that."""
+    return isinstance(word, str) and re.fullmatch(DNS_LABEL, word) is not None
 
 
 def _word(name: str) -> str:
