@@ -6,6 +6,7 @@ a path into a position, and only when there is something to report: the happy pa
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Literal
 
@@ -154,3 +155,8 @@ class RelspecError(Exception):
             raise ValueError("a RelspecError needs a finding")
         super().__init__("; ".join(f"{f.code} {f.where.file}: {f.message}" for f in findings))
         self.findings = findings
+
+
+def word(name: str) -> str:
+    """A name in a sentence: in quotes where it is no single word."""
+    return name if name.split() == [name] else json.dumps(name, ensure_ascii=False)

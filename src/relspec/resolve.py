@@ -6,7 +6,6 @@ Precedence, low to high: the language's defaults, the environment's `defaults` (
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
-from relspec.diagnostics import Finding, Part, Path, Related, RelspecError, Remedy, Where
+from relspec.diagnostics import Finding, Part, Path, Related, RelspecError, Remedy, Where, word
 from relspec.layers import Data, Layer, Layers, long_form, merge
 from relspec.loader import Loader
 from relspec.registry.records import Registry, ResolvedModel
@@ -695,7 +694,7 @@ def _with_variant(layers: Layers, active: str, problems: list[Finding]) -> Layer
 def _no_variant(active: str, variants: Iterable[str], where: Where) -> Finding:
     """RS204."""
     known = ", ".join(variants) or "none"
-    return Finding("RS204", f"there is no variant {_word(active)}", where, f"known here: {known}")
+    return Finding("RS204", f"there is no variant {word(active)}", where, f"known here: {known}")
 
 
 def _introduced(layers: Layers) -> tuple[Related, ...]:
@@ -739,7 +738,7 @@ def _too_many(what: str, count: int, most: int, where: Where) -> Finding:
 def no_service(name: str, others: Iterable[str], where: Where) -> Finding:
     """RS205: a dependency on a service that is not among the `others` of its release."""
     known = ", ".join(others) or "none"
-    return Finding("RS205", f"there is no service {_word(name)}", where, f"services here: {known}")
+    return Finding("RS205", f"there is no service {word(name)}", where, f"services here: {known}")
 
 
 def _services(layer: Layer) -> Data:
@@ -822,15 +821,10 @@ def _is_name(word: Any) -> TypeGuard[str]:
     return isinstance(word, str) and re.fullmatch(DNS_LABEL, word) is not None
 
 
-def _word(name: str) -> str:
-    """A name in a sentence: in quotes where it is no single word."""
-    return name if name.split() == [name] else json.dumps(name, ensure_ascii=False)
-
-
 def _no_variable(name: str, environment: ResolvedEnvironment, where: Where) -> Finding:
     """RS207."""
     known = ", ".join(["name", "path", *(environment.spec.variables or {})])
-    return Finding("RS207", f"{environment.path} has no variable {_word(name)}", where, f"known there: {known}")
+    return Finding("RS207", f"{environment.path} has no variable {word(name)}", where, f"known there: {known}")
 
 
 def environment_value(
@@ -862,7 +856,7 @@ def environment_value(
             raise RelspecError(
                 Finding(
                     "RS208",
-                    f"{model.name} {model.version} has no {_word(value.model)}",
+                    f"{model.name} {model.version} has no {word(value.model)}",
                     where(),
                     f"the record {model.file} does not say it",
                 )

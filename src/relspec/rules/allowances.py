@@ -16,7 +16,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from relspec.catalogue import CATALOGUE
-from relspec.diagnostics import Finding, Kind, Path, Related, Severity, Where
+from relspec.diagnostics import Finding, Kind, Path, Related, Severity, Where, word
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease
 from relspec.spec.environment import Allowance, Policies
 
@@ -87,7 +87,7 @@ def unused(releases: Sequence[tuple[ResolvedRelease, Sequence[Finding]]], known:
             if allowance.release not in known:
                 close = get_close_matches(allowance.release, known, n=1, cutoff=0.5)
                 hint = f"did you mean {close[0]}?" if close else "write the id of one release: production/recs"
-                yield Finding("RS428", f"there is no release {allowance.release}", place, hint)
+                yield Finding("RS428", f"there is no release {word(allowance.release)}", place, hint)
             elif allowance.release in resolved and _is_beside(resolved[allowance.release], place):
                 message = "this allows nothing: whoever writes the release could write it, too"
                 outer = release.environment.files[-2]

@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from relspec.diagnostics import Finding, Path, Related, RelspecError, Severity, Where
+from relspec.diagnostics import Finding, Path, Related, RelspecError, Severity, Where, word
 from relspec.discovery import Found
 from relspec.outputs import where
 from relspec.resolve import ResolvedRelease, Resolver
@@ -192,7 +192,7 @@ def unknown_uses(found: Found, releases: Sequence[ResolvedRelease]) -> Iterator[
                 if used not in known:
                     place = service.where(("uses", index))
                     hint = "write the release's id: <environment>/<name>"
-                    yield Finding("RS209", f"there is no release {used}", place, hint, release=release.id)
+                    yield Finding("RS209", f"there is no release {word(used)}", place, hint, release=release.id)
 
 
 def ignored_env_files(resolver: Resolver, releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
