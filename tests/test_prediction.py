@@ -420,6 +420,31 @@ def test_attributes_of_the_folder_that_a_file_was_moved_to_count(tmp_path: Path)
     assert as_git_does(made, commit).kind == "exact"
 
 
+def test_attributes_of_a_folder_that_a_renamed_one_brings_a_file_to_count(tmp_path: Path) -> None:
+    def lines(first: int, last: int) -> str:
+        return "".join(f"{number}\n" for number in range(first, last))
+
+    made = repository(
+        tmp_path,
+        {"a/x": lines(1, 13), "d/k1": lines(20, 41), "d/k2": lines(50, 71), "e/sub/.gitattributes": "* merge=union\n"},
+    )
+    made.git("config", "merge.directoryRenames", "true")
+    (tmp_path / "d/sub").mkdir()
+    made.git("mv", "a/x", "d/sub/x")
+    write(tmp_path, {"d/sub/x": lines(1, 13).replace("6", "six"), "d/extra": "extra\n"})
+    made.commit()
+    (tmp_path / "a").mkdir(exist_ok=True)
+    made.git("mv", "d/sub/x", "a/x")
+    made.git("rm", "-q", "d/extra")
+    write(tmp_path, {"a/x": lines(1, 13)})
+    commit = made.commit()
+    for name in ("k1", "k2"):
+        made.git("mv", f"d/{name}", f"e/{name}")
+    write(tmp_path, {"a/x": lines(1, 13).replace("6", "SECHS")})
+    made.commit()
+    assert as_git_does(made, commit).kind == "exact"
+
+
 def test_an_old_git_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = repository(tmp_path / "repository", {"a": "1\n"})
     write(made.folder, {"a": "2\n"})

@@ -619,6 +619,13 @@ def layouts(folder: Path) -> Iterator[Path]:
             config.write(f"[core]\n\t{settings}\n")
         yield inner.folder
     shutil.rmtree(folder / "gone/.git/refs")
+    for head in ("", "nonsense\n", "ref: refs/heads/main\n"):
+        inner = made.folder / "half"
+        (inner / ".git/objects").mkdir(parents=True, exist_ok=True)
+        (inner / ".git/refs").mkdir(exist_ok=True)
+        (inner / ".git/config").touch()
+        (inner / ".git/HEAD").write_text(head)
+        yield inner
     (made.folder / "in/.git").mkdir()
     yield made.folder / "in"
     (made.folder / "in/.git").rmdir()

@@ -99,3 +99,29 @@ def test_an_empty_folder_in_the_place_of_a_file_is_found_in_a_review(tmp_path: P
     review = Review(Repository(tmp_path), DirectoryTree(tmp_path), "HEAD")
     (finding,) = review.after.compiler.found.findings
     assert finding.where.file == f"{FOLDER}/inner/{name}"
+
+
+def a_folder_of_its_own(root: Path) -> None:
+    (root / "environments/.git").mkdir(parents=True)
+
+
+def a_link_for_all(root: Path) -> None:
+    (root / "environments").symlink_to("..")
+
+
+@pytest.mark.parametrize("change", [a_folder_of_its_own, a_link_for_all])
+def test_all_environments_in_what_is_not_ours(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    made = repository(tmp_path, {"README.md": "x"})
+    change(tmp_path)
+
+    def codes(revision: str) -> list[str]:
+        review = Review(Repository(tmp_path), DirectoryTree(tmp_path), revision)
+        return [finding.code for finding in review.after.compiler.found.findings]
+
+    assert codes("HEAD") == ["RS241"]
+    if change is a_link_for_all:
+        made.commit()
+        assert codes("HEAD~1") == ["RS241"]
+        (tmp_path / "environments").unlink()
+        (tmp_path / "environments").mkdir()
+        assert codes("HEAD") == []

@@ -179,7 +179,11 @@ def reverted(repository: Repository, commit: str, head: str) -> Merged:
     if repository.commit(head).tree == undone.tree:
         return Merged(before)  # nothing came since: a merge with one side as its base gives the other one
     paths = {*repository.differing(undone.tree, head), *repository.differing(undone.tree, before)}
-    return merged(repository, head, in_memory(repository, before, commit), paths)
+    other = in_memory(repository, before, commit)
+    result = merged(repository, head, other, paths)
+    if paths.issuperset(repository.differing(head, result.tree or result.marked)):
+        return result
+    return merged(repository, head, other)  # a folder was renamed: files land below folders in which nobody changed any
 
 
 def in_memory(repository: Repository, tree: str, parent: str) -> str:

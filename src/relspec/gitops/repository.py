@@ -31,6 +31,9 @@ ELSEWHERE = ("GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY
 UNUSUAL = re.compile(rb"worktree|include|bare(?!\s*=\s*false\s*$)", re.IGNORECASE | re.MULTILINE)
 """What a .git/config has where the folder around it need not be the top of its work tree (git-config)."""
 
+HEAD = re.compile(rb"ref:\s*refs/|[0-9a-f]{40}")
+"""How a HEAD begins that Git takes for one (setup.c, validate_headref); in a folder with another it looks further up."""
+
 MOST_DIFFERING = 16
 """Differences of two trees that are kept to be asked for again; when they are more, all are forgotten."""
 
@@ -458,15 +461,15 @@ def _ordinary(root: Path) -> Path | None:
         return None
     for folder in (root, *root.parents):
         git = folder / GIT
-        if git.is_symlink() or (folder / "HEAD").exists():
-            return None  # perhaps a bare repository, or the inside of one
-        if not git.exists():
-            continue
         try:
-            settings = (git / "config").read_bytes()
+            if git.is_symlink() or (folder / "HEAD").exists():
+                return None  # perhaps a bare repository, or the inside of one
+            if not git.exists():
+                continue
+            settings, head = (git / "config").read_bytes(), (git / "HEAD").read_bytes()
         except OSError:
             return None
-        whole = all((git / name).is_dir() for name in ("objects", "refs")) and (git / "HEAD").is_file()
+        whole = all((git / name).is_dir() for name in ("objects", "refs")) and HEAD.match(head) is not None
         return folder if whole and not (git / "commondir").exists() and UNUSUAL.search(settings) is None else None
     return None
 

@@ -132,7 +132,8 @@ class Review(Struct, frozen=True, dict=True):
 
         That is so where all that differs is what is written in files, and in none that has a say in where releases lie.
         """
-        if any(folder.startswith(f"{ENVIRONMENTS}/") for folder in self._edited.folders):
+        differing = (*self.changed, *self._edited.folders)
+        if ENVIRONMENTS in differing or any(folder.startswith(f"{ENVIRONMENTS}/") for folder in self._edited.folders):
             return False
         base = self.repository.tree(self.base)
         inside = [path for path in self.changed if path.startswith(f"{ENVIRONMENTS}/")]

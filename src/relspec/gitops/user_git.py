@@ -18,8 +18,10 @@ ELSEWHERE = (
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH", "GIT_IMPLICIT_WORK_TREE"),
     *("GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS"),
     *("GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_EXTERNAL_DIFF"),
+    "PYDANTIC_DISABLE_PLUGINS",
 )
-"""What a caller that is itself a Git hook has set, and what would make Git look at another place than ours."""
+"""What a caller that is itself a Git hook has set, what would make Git look at another place than ours, and what relspec
+sets for itself."""
 
 ARGUMENT_BYTES = 100_000
 """Paths that one command gets at most: a tenth of what the smallest system allows."""
