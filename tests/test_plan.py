@@ -242,6 +242,20 @@ def test_the_words_and_the_effects(made: Repository) -> None:
     assert "+          image: ghcr.io/acme/recs:1.9.0" in said(made.folder, "main..HEAD", "--diff")
 
 
+def test_no_line_is_a_command_of_a_ci_runner(made: Repository) -> None:
+    edited(made, RECS, "    image:", "    args:\n      - |\n        ::error::pwned\n        x\n    image:")
+    compiled(made, "::error::pwned")
+    edited(made, RECS, "        x\n    image:", "        y\n    imge:")
+    printed = [
+        said(made.folder, "main..HEAD", "--diff"),
+        run(made.folder, "history", "production/recs").out,
+        run(made.folder, "check", "--fix", "--diff").out,
+        run(made.folder, "set", "production/recs", "api.replicas=7", "--dry-run").out,
+    ]
+    assert [text.count("\\x3a:error::pwned") for text in printed[1:3]] == [1, 1]
+    assert not [line for text in printed for line in text.splitlines() if line.lstrip().startswith("::")]
+
+
 def test_a_comment_changes_nothing(made: Repository) -> None:
     edited(made, RECS, "name: recs", "name: recs # ours")
     compiled(made, "a comment")

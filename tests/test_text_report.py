@@ -252,12 +252,12 @@ def test_nothing_reaches_the_terminal_as_a_command() -> None:
 
 def test_nothing_reaches_a_ci_runner_as_a_command() -> None:
     nasty = diagnostic(
-        message="a b ::set-output name=x::y c", file="::add-mask::x", hint="a ##[add-mask]b ::stop-commands::x"
+        message="a b ::set-output name=x::y c", file="::add-mask::x", hint="a ##[add-mask]b ##vso[task.x]b ::stop-commands::x"
     )
     for width in range(40, 80):
-        lines = shown(nasty, "\n  ##[error]x\n", width)
-        assert not [line for line in lines if line.lstrip().startswith("::") or "##[" in line]
-    assert "    2 |   ##\\x5berror]x" in lines
+        lines = shown(nasty, "\n  ##[error]x ##vso[x]\n", width)
+        assert not [line for line in lines if line.lstrip().startswith("::") or "##[" in line or "##vso[" in line]
+    assert "    2 |   ##\\x5berror]x ##vso\\x5bx]" in lines
 
 
 def test_a_character_shown_as_its_escape_moves_the_caret() -> None:

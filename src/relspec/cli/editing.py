@@ -10,7 +10,7 @@ import click
 from msgspec import Struct
 
 from relspec.cli.session import report
-from relspec.reporters.text import printable
+from relspec.reporters.text import inert, printable
 
 if TYPE_CHECKING:
     from relspec.cli.session import Session
@@ -120,7 +120,7 @@ def not_written(compiled: Compiled | None = None) -> int:
 def show(editing: Editing, changes: Changes) -> None:
     """A dry run: the lines that would change, and the files that would be written."""
     for line in editing.diff():
-        click.echo(printable(line))
+        click.echo(inert(printable(line)))
     say(changes, "would write", "would remove", but=editing.differing)
 
 

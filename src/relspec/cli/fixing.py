@@ -12,7 +12,7 @@ from msgspec import Struct
 from relspec.credentials import masked
 from relspec.diagnostics import Diagnostic, Fix
 from relspec.fixes import made_at_once, with_fixes
-from relspec.reporters.text import printable
+from relspec.reporters.text import inert, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def show(tree: Tree, found: Fixed) -> None:
     for path, data in sorted(found.files.items()):
         before, after = (masked(text.decode("utf-8-sig").splitlines()) for text in (tree.read(path), data))
         for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", lineterm=""):
-            click.echo(printable(line))
+            click.echo(inert(printable(line)))
 
 
 def write(root: Path, found: Fixed) -> None:

@@ -17,6 +17,7 @@ TAB = 4
 ROOM = 120
 """Columns for code where no width is given."""
 
+COMMAND = re.compile(r"(##(?:vso)?)\[")
 AT_MOST = 4
 """Lines that are shown of a range; of a longer one the first two and the last."""
 
@@ -32,11 +33,11 @@ def lines_of(text: str) -> list[str]:
 def printable(text: str) -> str:
     """`text` with control characters, escapes and direction marks made visible: nothing steers the terminal.
 
-    `##[` neither: a CI runner that reads the terminal's text takes it for a command wherever it stands in a line.
+    `##[` and `##vso[` neither: CI runners that read the terminal's text take them for commands wherever they stand.
     """
-    if text.isprintable() and "##[" not in text:
+    if text.isprintable() and not COMMAND.search(text):
         return text
-    return "".join(_shown(char) for char in text).replace("##[", "##\\x5b")
+    return COMMAND.sub(r"\1\\x5b", "".join(_shown(char) for char in text))
 
 
 def columns(text: str) -> int:
@@ -127,7 +128,7 @@ def _cells(line: str) -> Iterator[str]:
     for index, char in enumerate(line):
         if char == "\t":
             cell = "→".ljust(TAB - column % TAB)
-        elif char == "[" and line[max(index - 2, 0) : index] == "##":
+        elif char == "[" and line[:index].endswith(("##", "##vso")):
             cell = "\\x5b"
         else:
             cell = _shown(char)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from relspec.reporters import markdown as md
-from relspec.reporters.text import counted, printable
+from relspec.reporters.text import counted, inert, printable
 
 if TYPE_CHECKING:
     from relspec.gitops.history import Answer, Record, Rollback, Row
@@ -34,7 +34,7 @@ def _paragraph(row: Row, release: str) -> Iterator[str]:
     what = _around(row) if row.kind == "environment" else row.what
     earlier = " or earlier" if row.or_earlier else ""
     yield f"{row.when}{earlier}  {row.commit.short}  {printable(row.commit.author)}  {printable(what)}"
-    yield f"    {printable(row.reason)}"
+    yield f"    {inert(printable(row.reason))}"
     if row.release != release:
         yield f"    as {printable(row.release)}"
     if row.kind == "environment":

@@ -12,7 +12,7 @@ from relspec.gitops.readiness import Readiness
 from relspec.gitops.reverts import Revert, WholeRevert
 from relspec.gitops.schedule import ASSUMPTIONS, VERDICTS, duration
 from relspec.reporters import markdown as md
-from relspec.reporters.text import counted, printable
+from relspec.reporters.text import counted, inert, printable
 from relspec.reporters.text import summary as findings_summary
 
 MOST_FINDINGS = 50
@@ -83,7 +83,7 @@ def _release_lines(release: ReleasePlan, *, diffs: bool) -> Iterator[str]:
     for file in release.files:
         yield f"  {printable(file.path)}  +{file.added} -{file.removed}"
         if diffs:
-            yield from (f"    {printable(line)}" for line in file.diff.split("\n")[2:-1])
+            yield from (f"    {inert(printable(line))}" for line in file.diff.split("\n")[2:-1])
     yield from (f"  {printable(line)}" for line in _way_back(release))
 
 

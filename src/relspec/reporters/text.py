@@ -46,7 +46,7 @@ def report(
     hidden = secret_lines(among or diagnostics)
     lines = cache(lambda file: lines_of(source(file) or ""))
     page = _Page(lines, cache(lambda file: masked(lines(file))), hidden, colour, width)
-    files = ("\n".join(map(_inert, lines)) for lines in page.files(diagnostics))
+    files = ("\n".join(map(inert, lines)) for lines in page.files(diagnostics))
     return "\n\n".join(files) + "\n" if diagnostics else ""
 
 
@@ -65,7 +65,7 @@ def counted(number: int, noun: str) -> str:
 def headline(diagnostic: Diagnostic) -> str:
     """The first line of a diagnostic alone."""
     level = f"{diagnostic.severity.value} {diagnostic.code}"
-    return _inert(f"{_before(diagnostic)}{level}: {printable(diagnostic.message)}")
+    return inert(f"{_before(diagnostic)}{level}: {printable(diagnostic.message)}")
 
 
 def _before(diagnostic: Diagnostic) -> str:
@@ -172,7 +172,7 @@ def some(releases: Sequence[str]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _inert(line: str) -> str:
+def inert(line: str) -> str:
     """A line that a CI runner takes for no command of its own: those begin with `::`, after spaces, too."""
     stripped = line.lstrip()
     return line.replace("::", "\\x3a:", 1) if stripped.startswith("::") else line
