@@ -386,6 +386,42 @@ def test_a_value_that_a_release_gives_up_comes_from_the_environment() -> None:
     ]
 
 
+def test_a_value_that_is_gone_comes_from_nowhere() -> None:
+    """What lies around it may come from a base; the value itself never did."""
+
+    def files(own: Map, theirs: Map) -> dict[str, Content]:
+        made = with_service({**own}, kubernetes())
+        made[SPEC] = {"extends": "../../../bases/recs.yaml", **made[SPEC]}  # type: ignore[dict-item]
+        return {**made, "bases/recs.yaml": base({"api": theirs})}
+
+    around = {"env": {"OTHER": "x"}, "labels": {"team": "a"}}
+    own = {"env": {"N": "1"}, "labels": {"level": "a"}, "replicas": 3}
+    assert words(between(files(own, around), files({}, around))) == [
+        "replicas 3 -> 1",
+        "env N removed (was: 1)",
+        "labels.level removed (was: a)",
+    ]
+    more = {"env": {"OTHER": "x", "N": "1"}}
+    assert words(between(files({}, more), files({}, around | {"labels": {}}))) == [
+        "env N removed (was: 1) (in bases/recs.yaml)"
+    ]
+    assert words(between(files(own, more), files({"replicas": 3}, more))) == ["labels.level removed (was: a)"]
+    assert words(between(files({"env": {"N": "2"}}, more), files({}, more))) == [
+        "env N 2 -> 1 (now from bases/recs.yaml)"
+    ]
+
+
+def test_a_value_that_a_base_takes_away_is_taken_away_there() -> None:
+    def files(level: str | None) -> dict[str, Content]:
+        made = with_service({}, kubernetes())
+        made[SPEC] = {"extends": "../../../bases/recs.yaml", **made[SPEC]}  # type: ignore[dict-item]
+        middle = {**base({"api": {"labels": {"level": level}}}), "extends": "top.yaml"}
+        return {**made, "bases/recs.yaml": middle, "bases/top.yaml": base({"api": {"labels": {"level": "a"}}})}
+
+    assert words(between(files("b"), files(None))) == ["labels.level removed (was: b) (in bases/recs.yaml)"]
+    assert words(between(files("a"), files(None))) == ["labels.level removed (was: a) (in bases/recs.yaml)"]
+
+
 def test_a_variable_that_follows_the_environment() -> None:
     extra = {"env": {"WHERE": {"environment": "REGION"}}}
     old, new = (with_service(extra, kubernetes(variables={"REGION": region})) for region in ("eu-1", "eu-2"))

@@ -843,6 +843,33 @@ def test_a_branch_that_cannot_be_made(recs: Repository, name: str) -> None:
     assert state(recs) == before
 
 
+def test_the_way_out_of_a_branch_that_is_there_works(recs: Repository) -> None:
+    """`git branch -D` does not remove what is checked out."""
+    recs.git("branch", "incident")
+    for name, words in (("main", ": it is checked out"), ("incident", ", or remove it: git branch -D incident")):
+        with pytest.raises(RelspecError) as caught:
+            commit_on_branch(place(recs), proposal(recs), name)
+        assert caught.value.findings[0].hint == f"choose another name{words}"
+    recs.git("branch", "-D", "incident")
+    assert commit_on_branch(place(recs), proposal(recs), "incident").commit
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("fix/1", "fix"), ("fix", "fix/1"), ("fix", "fix/1/a"), ("a/b/c", "a")])
+def test_a_branch_cannot_be_a_folder_of_branches(recs: Repository, there: str, wanted: str) -> None:
+    recs.git("branch", there)
+    before = state(recs)
+    with pytest.raises(RelspecError, match=f"RS642.*there is a branch {there}, and Git has no room") as caught:
+        commit_on_branch(place(recs), proposal(recs), wanted)
+    assert caught.value.findings[0].hint == "choose another name"
+    assert state(recs) == before
+
+
+def test_a_branch_beside_another_in_one_folder(recs: Repository) -> None:
+    recs.git("branch", "fix/1")
+    assert commit_on_branch(place(recs), proposal(recs), "fix/2").commit
+    assert commit_on_branch(place(recs), proposal(recs), "fixed").commit
+
+
 def test_a_hook_cannot_change_the_branch_commit(recs: Repository) -> None:
     hook(recs, "prepare-commit-msg", "echo x > extra; git add extra; rm extra")
     before = state(recs)

@@ -28,6 +28,7 @@ from company import (
     write,
 )
 from relspec import editor_schemas
+from relspec.gitops.states import History
 from relspec.lock import EDITION
 from relspec.lock import text as lock_text
 
@@ -207,6 +208,44 @@ def held(made: Repository, version: str) -> None:
     """The version in quarantine."""
     assert run(made.folder, "model", "quarantine", "als", version, "--reason", "bad").code == 0
     made.commit(f"quarantine of {version}", at("20:00"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "environment", "walks"),
+    [
+        (["1", "2", "3"], False, False),
+        (["1", "2", "3", "2"], False, True),  # what would come back is not the only one with its image
+        (["1", "2", "1", "3"], False, True),
+        (["1", "2", "3"], True, True),  # an edit that was taken back left a ReplicaSet all the same
+    ],
+)
+def test_no_more_is_looked_at_than_says_how_it_would_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tags: list[str], environment: bool, walks: bool
+) -> None:
+    def files(tag: str) -> dict[str, Any]:
+        strategy = {"canary": {"steps": [{"setWeight": 50}, {"pause": "1m"}]}}
+        return with_service({"image": f"ghcr.io/acme/recs:{tag}", "strategy": strategy}, kubernetes("istio"))
+
+    made = started(tmp_path, files("0"))
+    for number, tag in enumerate(tags, 10):
+        deployed(made, files(tag), tag, f"{number}:00")
+    if environment:
+        before = (made.folder / PLACE).read_text()
+        deployed(made, {PLACE: before + "defaults: {env: {A: b}}\n"}, "defaults", "18:00")
+        deployed(made, {PLACE: before}, "taken back", "18:10")
+    asked: list[str] = []
+    revisions = History.revisions
+
+    def counted(history: History, *words: Any) -> Any:
+        asked.append(words[0])
+        return revisions(history, *words)
+
+    monkeypatch.setattr(History, "revisions", counted)
+    found = report(made)
+    assert bool(asked) == walks
+    said = run(made.folder, "rollback", RECS, "--to", f"{found['to_commit']}", "--dry-run", "--format", "json")
+    (step,) = json.loads(said.out)["releases"]
+    assert found["readiness"]["verdict"] == step["readiness"]["verdict"]
 
 
 def test_a_drill_fails_where_a_rollback_would_bring_a_quarantined_version_back(tmp_path: Path) -> None:

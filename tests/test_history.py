@@ -477,6 +477,22 @@ def test_a_time_without_a_zone_is_refused(tmp_path: Path, words: str) -> None:
     assert "2026-03-04T14:05Z" in result.err
 
 
+SAME_TIME = ["2026-03-04T10:05z", "2026-03-04t10:05z", "2026-03-04 10:05 UTC", "2026-03-04 10:05 gmt"]
+
+
+@pytest.mark.parametrize("words", [*SAME_TIME, "2026-03-04 10:05:00 Z", " 2026-03-04t12:05+02:00 "])
+def test_a_time_as_people_write_it(tmp_path: Path, words: str) -> None:
+    made = started(tmp_path, images("1.8"))
+    assert run(made, RECS, "--at", words).out.startswith(f"{at('10:05')}  {RECS}: recs 1.8")
+
+
+@pytest.mark.parametrize("words", ["UTC", "Z", "2026-03-04 10:05 CET", "2026-03-04 10:05+01:00 UTC", "10:05Z"])
+def test_no_time_is_taken_for_one(tmp_path: Path, words: str) -> None:
+    result = run(started(tmp_path, images("1.8")), RECS, "--at", words)
+    assert result.code == 2
+    assert "is no time: write 2026-03-04T14:05Z" in result.err
+
+
 def test_what_one_service_was_at_a_time(tmp_path: Path) -> None:
     def two(api: str, worker: str) -> dict[str, Any]:
         services = {

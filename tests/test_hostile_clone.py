@@ -305,6 +305,7 @@ CALLS: dict[str, Callable[[Repository, str], object]] = {
     "keep_tree": lambda r, head: r.keep_tree(r.commit(head), r.tree(head)),
     "between": lambda r, head: r.between(r.resolve("HEAD~3"), head),
     "changed": lambda r, head: r.changed(head, r.resolve("HEAD~3")),
+    "differing": lambda r, head: r.differing(head, r.resolve("HEAD~3")),
     "is_ancestor": lambda r, head: r.is_ancestor(r.resolve("HEAD~3"), head),
     "merge_base": lambda r, head: r.merge_base(r.resolve("side"), head),
     "renewed": lambda r, _: r.renewed().head(),

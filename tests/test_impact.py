@@ -29,7 +29,8 @@ from company import (
 )
 from judges import ask
 from relspec.compiler import CompiledRelease, Compiler
-from relspec.gitops.impact import Effect, duration, impact, service_hash, summary, surge
+from relspec.gitops.compose_schedule import compose_schedules, fates, project, service_hash
+from relspec.gitops.impact import Effect, duration, impact, summary, surge
 from relspec.restarts import workloads
 
 NEXT: Map = {"image": "ghcr.io/acme/recs:1.8.3"}
@@ -333,6 +334,19 @@ def test_a_rollout_that_goes_back_skips_its_steps() -> None:
     assert impact(old, new, {("rollouts", "another"): "1a2b3c4d5e6f"}) == impact(old, new)
 
 
+@pytest.mark.parametrize("promote", [{}, {"promote": "manual"}], ids=["by itself", "by a person"])
+def test_blue_green_waits_for_nobody_where_it_is_entered_with_other_pods(promote: Map) -> None:
+    """RS342 says so of the same change."""
+    blue_green = {"strategy": {"blueGreen": promote}, "replicas": 2}
+    (effect,) = between(with_service({"replicas": 2}, NO_ROUTER), with_service({**blue_green, **NEXT}, NO_ROUTER))
+    words = "new ReplicaSet, takes all traffic at once, ready or not: Service recs-api carries no hash yet"
+    assert effect.words == f"{words}; at most 2 extra pods meanwhile"
+    assert (effect.least_seconds, effect.restarts) == (0, True)
+    for old, where in (({}, ISTIO), (blue_green, NO_ROUTER)):
+        (gated,) = between(with_service({"replicas": 2, **old}, where), with_service({**blue_green, **NEXT}, where))[:1]
+        assert "at once, ready or not" not in gated.words
+
+
 def test_services_of_one_release_are_told_apart() -> None:
     old = company({"api": SERVICE, "api-jobs": SERVICE})
     new = company({"api": SERVICE, "api-jobs": {**SERVICE, "replicas": 2}})
@@ -442,6 +456,54 @@ def test_another_project_leaves_the_old_one_running() -> None:
         line
         == "compose: project one becomes two: all starts anew, and the old one runs on until `docker compose -p one down`"
     )
+
+
+def verdicts(old: Files, new: Files) -> dict[str, str]:
+    """How fast each service would go from `old` to `new`, by its compose file."""
+    sides = [made(files) for files in (old, new)]
+    services = {name: None for side in sides if side.release is not None for name in side.release.services}
+    found = compose_schedules(tuple(services), *(project(side) for side in sides))
+    return {name: schedule.last.verdict for name, schedule in found.items()}
+
+
+SMALL: Map = {"resources": {"cpu": "500m", "memory": "1Gi"}}
+INSIDE: Map = {"overrides": {"compose": {"service": {"network_mode": "service:api"}}}, "health": {"exec": ["true"]}}
+
+
+@pytest.mark.parametrize("case", COMPOSE, ids=[case[0] for case in COMPOSE])
+@pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
+def test_the_way_back_in_compose_is_by_the_rule_of_the_way_there(case: tuple[str, Map, Map, str], back: bool) -> None:
+    sides = [with_service(fields, compose()) for fields in case[1:3]]
+    old, new = reversed(sides) if back else sides
+    starts = any(effect.restarts or effect.extra_pods for effect in between(old, new))
+    assert verdicts(old, new) == {"api": "warm" if starts else "instant"}
+
+
+def test_what_compose_does_not_hash_goes_back_at_once() -> None:
+    one, three = (company({"api": {**SERVICE, **SMALL, "replicas": count}}, compose()) for count in (1, 3))
+    assert lines(three, one) == ("compose: api 3 -> 1 container, those that stay are not restarted",)
+    assert verdicts(three, one) == {"api": "instant"}
+    assert verdicts(one, three) == {"api": "warm"}, "more of them have to start"
+    redis = {**SERVICE, "image": "redis:7"}
+    free, waits = (
+        company({"api": {**SERVICE, **extra}, "redis": redis}, compose()) for extra in ({}, {"dependsOn": ["redis"]})
+    )
+    assert lines(waits, free) == ("compose: restarts nothing",)
+    assert verdicts(waits, free) == {"api": "instant", "redis": "instant"}
+
+
+def test_who_lives_in_a_container_goes_back_with_it() -> None:
+    side = {"image": "ghcr.io/acme/side:1.0.0", **INSIDE}
+    old, new = (company({"api": {**SERVICE, **extra}, "side": side}, compose()) for extra in ({}, NEXT))
+    assert lines(old, new) == ("compose: recreates api, side, 2 of 2 services",)
+    assert verdicts(new, old) == {"api": "warm", "side": "warm"}
+
+
+def test_the_default_network_is_there_before_a_file_describes_it() -> None:
+    plain: Map = {"name": "x", "services": {"api": {"image": "a:1"}}}
+    described = {**plain, "networks": {"default": {"internal": True}}}
+    assert fates(plain, described) == fates(described, plain) == {"api": "recreate"}
+    assert fates(plain, {**plain, "networks": {"default": None}}) == {"api": "nothing"}
 
 
 # --- helm

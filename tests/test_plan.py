@@ -33,6 +33,8 @@ from company import (
     with_service,
     write,
 )
+from relspec.discovery import release_at
+from relspec.gitops import states
 from relspec.gitops.plan import FileDiff, _diff
 from relspec.lock import EDITION
 from relspec.lock import text as lock_text
@@ -240,6 +242,29 @@ def test_the_words_and_the_effects(made: Repository) -> None:
     assert "1 release changes in 1 environment; way back: 1 warm" in text
     assert "+          image" not in text
     assert "+          image: ghcr.io/acme/recs:1.9.0" in said(made.folder, "main..HEAD", "--diff")
+
+
+def test_a_base_that_reaches_many_releases_costs_each_of_them_as_much(
+    made: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = 40
+    names = [f"r{number}" for number in range(many)]
+    extends = "../../../bases/web.yaml"
+    files = {
+        f"environments/production/{name}/release.yaml": release(name, {"api": {}}, extends=extends) for name in names
+    }
+    write(made.folder, {"bases/web.yaml": base({"api": SERVICE}), **files})
+    compiled(made, "many at once")
+    edited(made, "bases/web.yaml", "1.8.2", "1.9.0")
+    asked: list[str] = []
+
+    def counted(tree: Any, loader: Any, file: str) -> Any:
+        asked.append(file)
+        return release_at(tree, loader, file)
+
+    monkeypatch.setattr(states, "release_at", counted)
+    assert f"{many} releases change" in said(made.folder, "HEAD")
+    assert many <= len(asked) < 4 * many  # what a commit took away is the same to all that it added
 
 
 def test_no_line_is_a_command_of_a_ci_runner(made: Repository) -> None:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from company import (
     ANALYSES,
@@ -19,6 +21,7 @@ from company import (
     STRATEGIES,
     Content,
     Map,
+    Repository,
     company,
     compiled,
     compose,
@@ -26,12 +29,15 @@ from company import (
     kubernetes,
     record,
     registry,
+    run,
     said,
     with_service,
     without_none,
+    write,
 )
+from relspec.gitops import states
 from relspec.gitops.readiness import ASSUMPTIONS, VERDICTS, Context, Phase, Readiness, Revision, readiness
-from relspec.gitops.replica_sets import Push, find, replay, way
+from relspec.gitops.replica_sets import Push, enough, find, replay, way
 from relspec.spec.registry import Model
 
 Files = Mapping[str, Content]
@@ -896,3 +902,164 @@ def test_the_order_of_services_decides_nothing(order: list[str]) -> None:
         63,
         [2, 544, 602, 1144, None],
     )
+
+
+# ---------------------------------------------------------------------------------------- how much of it was looked at
+
+
+def test_a_template_that_ran_twice_is_as_old_as_it_is_known_to_be() -> None:
+    """With as many templates as are kept and the window lets through, what the window lets through has its right age."""
+    order = [*(f"v{number}" for number in range(1, 21)), "v13", "v21"]
+    every = replay(pushes(*order))
+    assert way(every, "v13", "v21", 3).kind == "outside"
+    for count in range(2, len(order)):
+        some = pushes(*order)[-count:]
+        if enough(some, 3):
+            assert way(replay(some), "v13", "v21", 3).kind == "outside"
+    assert not enough(pushes(*order)[-12:], 3), "v14 is the oldest of them, and v13 seems to be younger"
+    assert enough(pushes(*order)[-15:], 3)
+
+
+def test_where_older_ones_may_be_nothing_is_surely_skipped() -> None:
+    sets = replay(pushes("v1", "v2"))
+    assert way(sets, "v1", "v2", 3).skips
+    assert way(sets, "v1", "v2", 3, counted=False).kind == "unknown"
+    assert way(sets, "v0", "v2", 3, counted=False).kind == "gone"
+
+
+def test_what_was_not_looked_at_makes_the_way_back_stepped_until_the_rollout_goes() -> None:
+    known = history(*(version(tag, strategy=SHORT) for tag in (1, 2)))
+    first = Revision(known[0].commit, known[0].time, known[0].compiled, "not looked at")
+    found = readiness([first, known[1]])
+    assert found.verdict == "stepped"
+    assert "how many ReplicaSets lie between is not known" in found.why
+    away = history(
+        version(1), version(2, kubernetes(targets={"rollouts": {"namespace": "other"}})), version(3), version(4)
+    )
+    unseen = Revision(away[0].commit, away[0].time, away[0].compiled, "not looked at")
+    assert readiness([unseen, *away[1:]]).verdict == readiness(away).verdict
+    broken = Revision("", 0, replace(known[0].compiled, stopped=True, files={}, drafts=()), "not looked at")
+    assert readiness([broken, *known]).why == found.why
+
+
+# ------------------------------------------------------------------------------- what a repository says in three verbs
+
+RECS = "production/recs"
+SPEC = "environments/production/recs/release.yaml"
+
+
+def committed(made: Repository, files: Files) -> None:
+    """The files as a commit, a minute after the one before."""
+    count = int(made.git("rev-list", "--count", "--all"))
+    write(made.folder, files)
+    made.commit("a change", f"2026-03-04T{9 + count // 60:02}:{count % 60:02}:00Z")
+
+
+def stepped(tag: int, warm: int = 10, **rollback: int) -> Files:
+    """A version with steps, in an environment whose `warm` changes no pod template."""
+    where = kubernetes(None, rollback={"warm": f"{warm}m", **rollback})
+    return version(tag, where, **STRATEGIES["stepped"])
+
+
+def released(folder: Path, *tags: int, **rollback: int) -> Repository:
+    """One version after the other."""
+    made = Repository(folder)
+    made.git("init", "-q", "-b", "main")
+    for tag in tags:
+        committed(made, stepped(tag, **rollback))
+    return made
+
+
+def edited(made: Repository, tag: int, times: int) -> None:
+    """Edits of the environment that restart nothing."""
+    for number in range(times):
+        committed(made, stepped(tag, 11 + number))
+
+
+def way_back(made: Repository, verb: str, *words: str) -> tuple[str, str]:
+    """The verdict of a verb after everything, and why."""
+    done = run(made.folder, verb, *words, "--format", "json")
+    assert done.code == 0, done.out + done.err
+    (found,) = json.loads(done.out)["releases"]
+    return found["readiness"]["verdict"], found["readiness"]["phases"][-1]["why"]
+
+
+def back_to(made: Repository, revision: str) -> tuple[str, str]:
+    return way_back(made, "rollback", RECS, "--to", revision, "--dry-run", "--accept-unproven")
+
+
+def in_every_verb(made: Repository) -> tuple[str, str]:
+    """How the newest commit is undone, of which all verbs say the same."""
+    plan = way_back(made, "plan", "HEAD~1..HEAD")
+    assert way_back(made, "drill", RECS) == plan
+    assert way_back(made, "rollback", RECS, "--dry-run") == plan
+    return plan
+
+
+def test_a_version_that_ran_before_is_as_old_as_it_is_in_every_verb(tmp_path: Path) -> None:
+    verdict, why = in_every_verb(released(tmp_path, 1, 2, 3, 4, 1, 5))
+    assert verdict == "stepped"
+    assert "3 ReplicaSets were created between" in why
+
+
+def test_edits_that_restart_nothing_hide_no_replica_set(tmp_path: Path) -> None:
+    made = released(tmp_path, 1, 2, 3, 4, 5)
+    first = made.git("rev-list", "--max-count=1", "--skip=4", "HEAD")
+    before = back_to(made, first)
+    assert before[0] == "stepped"
+    edited(made, 5, 12)
+    assert back_to(made, first) == before
+    committed(made, stepped(4, 22))
+    verdict, why = way_back(made, "plan", "HEAD~1..HEAD")
+    assert verdict == "stepped"
+    assert "its ReplicaSet is not older" in why
+    assert run(made.folder, "plan", "HEAD~1..HEAD", "--fail-on", "stepped").code == 1
+    assert way_back(made, "drill", RECS) == back_to(made, "HEAD~1") == (verdict, why)
+
+
+def test_edits_that_restart_nothing_make_no_way_back_longer(tmp_path: Path) -> None:
+    made = released(tmp_path, 1, 2)
+    edited(made, 2, 12)
+    committed(made, stepped(3, 22))
+    verdict, why = in_every_verb(made)
+    assert verdict == "warm"
+    assert "(0 of at most 2 ReplicaSets lie between)" in why
+
+
+def test_a_window_larger_than_what_is_kept_by_default(tmp_path: Path) -> None:
+    made = released(tmp_path, *range(1, 13), window=9, history=14)
+    verdict, why = back_to(made, "HEAD~11")
+    assert verdict == "stepped"
+    assert "10 ReplicaSets were created between, and the window is 9" in why
+    verdict, why = back_to(made, "HEAD~9")
+    assert verdict == "warm"
+    assert "(8 of at most 8 ReplicaSets lie between)" in why
+
+
+def test_a_release_that_was_removed_has_no_replica_set_from_before(tmp_path: Path) -> None:
+    made = released(tmp_path, 1, 2)
+    (made.folder / SPEC).unlink()
+    made.commit("removed", "2026-03-04T10:00:00Z")
+    write(made.folder, stepped(3))
+    made.commit("again", "2026-03-04T11:00:00Z")
+    gone = ("stepped", "all 5 steps again: its ReplicaSet was pruned or never was")
+    assert way_back(made, "rollback", RECS, "--dry-run") == gone
+    assert way_back(made, "drill", RECS) == gone
+
+
+def test_an_old_file_that_is_missing_holds_no_rollback_up(tmp_path: Path) -> None:
+    made = released(tmp_path, 1, 2, 3)
+    blob = made.git("rev-parse", f"HEAD~2:{SPEC}")
+    (made.folder / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert way_back(made, "rollback", RECS, "--dry-run")[0] == "warm"
+
+
+def test_where_nobody_looks_on_it_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = released(tmp_path, 1, 2)
+    edited(made, 2, 6)
+    committed(made, stepped(3, 16))
+    assert in_every_verb(made)[0] == "warm"
+    monkeypatch.setattr(states, "MOST_COMMITS", 4)
+    verdict, why = in_every_verb(made)
+    assert verdict == "stepped"
+    assert "is not known" in why

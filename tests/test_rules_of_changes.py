@@ -46,6 +46,7 @@ from relspec.positions import locate
 from relspec.rules.attributes import merge_attribute, merged_otherwise
 from relspec.rules.changes import (
     Side,
+    aliases,
     check_change,
     edited_records,
     environments_within_window,
@@ -56,6 +57,7 @@ from relspec.rules.changes import (
     moves_to_quarantined,
     reached,
     removed_quarantines,
+    running,
 )
 from relspec.tree import EntryKind, MemoryTree
 
@@ -658,11 +660,89 @@ def test_a_revert_that_lifts_a_quarantine_loses_it_too() -> None:
     assert lost_by_restoring(side(new), side(old)) == ()
     assert lost_by_restoring(side(new), side(registry("v1", "v2"))) == (), "it was lifted, so nothing comes back"
     assert codes(old, new) == []
-    (finding,) = removed_quarantines(side(old), side(new), reverts=["1a2b3c4d5"])
+    (finding,) = removed_quarantines(side(old), side(new), reverts={("quarantine", "als", "v2"): ["1a2b3c4d5"]})
     assert (finding.code, finding.message) == (
         "RS431",
         "the quarantine of als v2 was lifted by the revert of 1a2b3c4d5",
     )
+
+
+LIFT = ("model", "quarantine", "als", "v2", "--lift", "cause found")
+
+
+class Lifting:
+    """A repository in which v2 is quarantined (`before`), and nothing runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.made = repository(folder, with_service({"model": "als@v1"}) | registry("v1", "v2"))
+        write(folder, registry("v1", "v2", **QUARANTINED))
+        self.before = self.made.commit("quarantine")
+
+    def lift(self, message: str = "lift") -> None:
+        assert run(self.made.folder, *LIFT).code == 0
+        self.made.commit(message)
+
+    def unrelated(self) -> str:
+        write(self.made.folder, {"notes.txt": "a"})
+        return self.made.commit("notes")
+
+    def revert(self, commit: str, *words: str) -> None:
+        self.made.git("revert", "--no-edit", *words, commit)
+
+    def said(self) -> list[str]:
+        """What `check` says of the quarantine."""
+        result = run(self.made.folder, "check", "--since", self.before, "--format", "json")
+        return [each["message"] for each in json.loads(result.out)["diagnostics"] if each["code"] == "RS431"]
+
+
+@pytest.fixture
+def lifting(tmp_path: Path) -> Lifting:
+    return Lifting(tmp_path)
+
+
+def test_a_quarantine_may_be_lifted_beside_a_revert_of_something_else(lifting: Lifting) -> None:
+    lifting.lift()
+    other = lifting.unrelated()
+    assert lifting.said() == []
+    lifting.revert(other, "--no-commit")
+    assert lifting.said() == [], "midway"
+    lifting.made.git("revert", "--abort")
+    lifting.revert(other)
+    assert lifting.said() == []
+
+
+def test_a_quarantine_may_be_lifted_in_one_commit_with_a_revert_of_something_else(lifting: Lifting) -> None:
+    other = lifting.unrelated()
+    lifting.lift(f'Revert "notes"\n\nThis reverts commit {other}.')
+    assert lifting.said() == []
+
+
+def test_a_quarantine_that_a_revert_takes_away_is_named_with_that_revert_alone(lifting: Lifting) -> None:
+    other, removed = lifting.unrelated(), f"the quarantine of als v2 was removed by the revert of {lifting.before[:9]}"
+    lifting.revert(lifting.before, "--no-commit")
+    assert lifting.said() == [removed], "midway"
+    lifting.made.git("revert", "--continue")
+    assert lifting.said() == [removed]
+    lifting.revert(other)
+    assert lifting.said() == [removed]
+
+
+def test_what_a_revert_takes_away_and_somebody_lifts_afterwards_is_lifted(lifting: Lifting) -> None:
+    lifting.revert(lifting.before)
+    write(lifting.made.folder, registry("v1", "v2", **QUARANTINED))
+    lifting.made.commit("not like this")
+    assert lifting.said() == []
+    lifting.lift()
+    assert lifting.said() == []
+
+
+def test_a_lift_that_comes_back_with_the_revert_of_another_quarantine_is_nobodys(lifting: Lifting) -> None:
+    """In the base somebody lifted it and somebody else quarantined it again: the second of these goes back."""
+    lifting.lift()
+    write(lifting.made.folder, registry("v1", "v2", **QUARANTINED))
+    lifting.before = lifting.made.commit("again")
+    lifting.revert(lifting.before)
+    assert lifting.said() == [f"the quarantine of als v2 was lifted by the revert of {lifting.before[:9]}"]
 
 
 def test_many_records_are_kept_by_one_line(tmp_path: Path) -> None:
@@ -1173,3 +1253,116 @@ def test_check_since_says_it_at_its_line(tmp_path: Path) -> None:
     (diagnostic,) = [d for d in json.loads(result.out)["diagnostics"] if d["code"] == "RS340"]
     assert (result.code, diagnostic["file"], diagnostic["class"]) == (1, RECS, Kind.SAFETY)
     assert made.git("show", "HEAD:" + RECS) != (tmp_path / RECS).read_text()
+
+
+def of_a_user(*, required: bool, pattern: str = "^u") -> Map:
+    """An interface that takes a user, of whom a pattern says how it is written."""
+    user = {"type": "object", "properties": {"user": {"type": "string", "pattern": pattern}}}
+    return {"input": {**user, "required": ["user"]} if required else user}
+
+
+@pytest.mark.parametrize(
+    ("versions", "callers", "hint"),
+    [
+        (
+            (OLD_INTERFACE, OTHER),
+            "b",
+            "going back needs production/b too: relspec rollback production/recs production/b",
+        ),
+        (
+            (OLD_INTERFACE, OTHER),
+            "ab",
+            "going back needs production/a and production/b too: relspec rollback production/recs production/a production/b",
+        ),
+        (
+            (OLD_INTERFACE, OTHER),
+            "abc",
+            "going back needs production/a and production/b and production/c: "
+            "relspec rollback production/recs production/a production/b production/c",
+        ),
+        ((WIDER, OLD_INTERFACE), "a", "production/a needs the same change; the way back to v1 needs nobody else"),
+        (
+            (WIDER, OLD_INTERFACE),
+            "ab",
+            "production/a and production/b need the same change; the way back to v1 needs nobody else",
+        ),
+        (
+            (of_a_user(required=False), of_a_user(required=True, pattern="^v")),
+            "a",
+            "production/a needs the same change; whether going back breaks it, the interfaces don't say",
+        ),
+        (
+            (of_a_user(required=False), of_a_user(required=True, pattern="^v")),
+            "ab",
+            "production/a and production/b need the same change; "
+            "whether going back breaks them, the interfaces don't say",
+        ),
+    ],
+)
+def test_a_breaking_interface_says_what_the_way_back_needs(versions: tuple[Map, Map], callers: str, hint: str) -> None:
+    def files(version: str) -> dict[str, Content]:
+        made = with_interface(version, versions[1], **{name: ["production/recs"] for name in callers})
+        return {**made, "registry/als/v1.yaml": record("v1", interface=versions[0])}
+
+    (finding,) = found(files("v1"), files("v2"))
+    assert (finding.code, finding.hint) == ("RS434", hint)
+    uses = "uses" if len(callers) == 1 else "use"
+    named = ", ".join(f"production/{name}" for name in callers)
+    assert finding.message.endswith(f"; {named} {uses} production/recs")
+
+
+# --- what runs a version
+
+
+def test_what_runs_a_version_and_who_can_not_be_asked() -> None:
+    def of(name: str, **services: Map) -> dict[str, Content]:
+        return {
+            f"environments/production/{name}/release.yaml": release(
+                name, {k: {**SERVICE, **v} for k, v in services.items()}
+            )
+        }
+
+    held = {"model": "als@v1", "candidate": {"model": "als@v2"}, "strategy": {"canary": {"weight": 10}}}
+    versions = registry("v1", "v2", "v3", aliases={"prod": "v2", "last": "v3", "stable": "v2"})
+    files = {
+        "environments/production/environment.yaml": kubernetes(),
+        **versions,
+        **registry("v1", "v2", name="other"),
+        **of("zoo", api={"model": "als@prod"}, web={}),
+        **of("held", api=held),
+        **of("ways", api={"model": "als@v1", "variants": {"old": {"model": "als@v2"}, "new": {"model": "als@v3"}}}),
+        **of("newer", api={"model": "als@v3"}),
+        **of("both", api={"model": "other@v2"}, web={"model": "als@v1"}),
+        **of("broken", api={"model": "als@v2", "route": 5}),
+        **of("wrong", api={"model": "als@v9"}),
+        **of("stranger", api={"model": "other@v9"}),
+    }
+    side = Side(Compiler(tree(files)))
+    found, unknown = running(side, "als", "v2")
+    assert [str(each) for each in found] == [
+        "production/held (api candidate)",
+        "production/ways (api variant old)",
+        "production/zoo (api)",
+    ]
+    assert unknown == ("production/broken", "production/wrong")
+    assert aliases(side, "als", "v2") == ("prod", "stable")
+    assert aliases(side, "als", "v1") == aliases(side, "nobody", "v1") == aliases(side, "other", "v2") == ()
+
+
+# --- what to type about an attribute
+
+
+@pytest.mark.parametrize(
+    ("files", "info", "hint"),
+    [
+        ({".gitattributes": "* merge=ours\n"}, "", "add as the last line: /rendered/** !merge"),
+        ({"rendered/.gitattributes": "* merge=ours\n"}, "", "take merge out of this line"),
+        ({}, "* merge=ours\n", "take merge out of this line"),
+        ({".gitattributes": "* merge=text\n"}, "", "write merge in its place, which no driver can redefine"),
+        ({}, "* merge=binary\n", "write -merge in its place, which no driver can redefine"),
+    ],
+)
+def test_what_to_type_depends_on_where_the_attribute_stands(files: dict[str, str], info: str, hint: str) -> None:
+    (found,) = merged_otherwise(tree(files), "rendered", ["production/recs"], info=info.encode())
+    assert found.hint == hint
+    assert ("where a driver is called so" in found.message) is hint.startswith("write")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from relspec.cli.session import Session, complete_releases, page_format_option
 if TYPE_CHECKING:
     from relspec.diagnostics import Finding
     from relspec.gitops.states import History
+
+UTC_NAMES = re.compile(r"(?<=\d) ?(?:Z|UTC|GMT)$")
+"""What people write for Z, after the time."""
 
 EXAMPLES = """\b
 Examples:
@@ -66,10 +70,13 @@ def command(directory: str, release: str, at: str | None, service: str | None, l
 
 
 def _seconds(words: str) -> int:
-    """Unix seconds of an ISO 8601 time with a zone; one that is beyond the calendar in UTC is its first or last second."""
+    """Unix seconds of an ISO 8601 time with a zone; one that is beyond the calendar in UTC is its first or last second.
+
+    RFC 3339 (5.6) allows small letters and a space before the time as well; `date -u` writes UTC at the end.
+    """
     example = "2026-03-04T14:05Z or 2026-03-04T15:05+01:00"
     try:
-        time = datetime.fromisoformat(words.strip())
+        time = datetime.fromisoformat(UTC_NAMES.sub("Z", words.strip().upper()))
     except ValueError as error:
         raise click.UsageError(f"--at {words} is no time: write {example}.") from error
     if time.tzinfo is None:

@@ -58,6 +58,7 @@ class Chain:
         self._links: list[tuple[str, Records | None]] = []
         self._touched: dict[str, list[int]] = {}
         """By file, and by each folder above it, the distances of the commits that changed it."""
+        self._changed: dict[int, dict[str, set[str]]] = {}
         self._log = repository.records(head)
         self._asked: set[str] = set()
         self._many = many
@@ -270,14 +271,24 @@ class Chain:
 
     def changed_below(self, folder: str, index: int) -> set[str]:
         """The names in a folder that the commits up to a distance changed, or changed something below."""
-        start = len(folder) + 1 if folder else 0
         names: set[str] = set()
         for at in self._touched.get(folder, ()):
             if at > index:
                 break
-            records = self._links[at][1] or {}
-            names.update(path[start:].partition("/")[0] for path in records if _lies_in(path, folder))
+            names |= self._changed_in(at).get(folder, set())
         return names
+
+    def _changed_in(self, index: int) -> Mapping[str, set[str]]:
+        """By each folder the names in it that a commit of the log changed, or changed something below."""
+        known = self._changed.get(index)
+        if known is None:
+            known = self._changed[index] = {}
+            for path in self._links[index][1] or ():
+                inner = path
+                for folder in (*folders_above(path), ""):
+                    known.setdefault(folder, set()).add(inner[len(folder) + 1 if folder else 0 :])
+                    inner = folder
+        return known
 
     def latest_touch(self, path: str, index: int) -> tuple[int, list[int]] | None:
         """Where in the distances of a path's changes the last one up to `index` stands; None where nothing changed."""
@@ -434,10 +445,6 @@ class EarlierTree(_TreeOfChain):
             if record is not None and KINDS.get(_mode(record)) == "file":
                 names.append(_blob(record))
         return names
-
-
-def _lies_in(path: str, folder: str) -> bool:
-    return not folder or path.startswith(f"{folder}/")
 
 
 def _mode(record: bytes) -> bytes:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from relspec.credentials import NOT_SHOWN, without_secrets
 from relspec.diagnostics import Path
-from relspec.layers import merge
+from relspec.layers import Layers, merge
 from relspec.registry.interface import compare
 from relspec.registry.records import ResolvedModel
 from relspec.registry.versions import change as step_between
@@ -293,11 +293,28 @@ def _plain(pair: _Pair, field: str, before: Any, after: Any) -> Iterator[Change]
 
 
 def _source(pair: _Pair, path: Path) -> str:
-    """Where a value comes from that the release itself does not write."""
+    """Where a value comes from that the release itself does not write; of one that is gone, where it was."""
     old, new = pair.old.where(path).file, pair.new.where(path).file
     if new in ("", pair.files[1]):
         return ""
+    if not _says(pair.new.layers, path):
+        return f" (in {printable(old)})" if _says(pair.old.layers, path) and old not in ("", pair.files[0]) else ""
     return f" (in {printable(new)})" if old == new else f" (now from {printable(new)})"
+
+
+def _says(layers: Layers, path: Path) -> bool:
+    """Whether anything is written at a path, or at one above it in a shorter way (`gpu: 1`); null is, too."""
+    writer = layers.origin(path)
+    if writer is not None and _at(writer.data, path) is None:
+        return True
+    node: Any = layers.merged
+    for step in path:
+        if not isinstance(node, Mapping):
+            return True
+        if step not in node:
+            return False
+        node = node[step]
+    return True
 
 
 def _active(pair: _Pair) -> Iterator[Change]:

@@ -107,8 +107,7 @@ def commit_on_branch(repository: Place, proposal: Proposal, branch: str) -> Comm
         git = UserGit(repository.top or repository.git_dir, signals, ("core.splitIndex=false",))
         if branch.startswith("-") or branch in ("HEAD", "@") or git.run("check-ref-format", ref).code != 0:
             raise RelspecError(Finding("RS642", f"{branch!r} is no name for a branch", Where(branch), "choose another"))
-        if git.run("show-ref", "--verify", "--quiet", ref).code == 0:
-            raise _exists(branch)
+        _free(git, branch)
         preflight.identified(git)
         signed = preflight.signs(git)
         changes = preflight.changes(git, proposal.parent, proposal.files, proposal.modes)
@@ -123,7 +122,8 @@ def commit_on_branch(repository: Place, proposal: Proposal, branch: str) -> Comm
         new = _commit_object(git, proposal, message, signed)
         done = git.run("update-ref", "-m", _reflog(message), ref, new, "0" * len(new))
         if done.code != 0:
-            raise _exists(branch) if git.run("show-ref", "--verify", "--quiet", ref).code == 0 else _refused(done)
+            _free(git, branch)
+            raise _refused(done)
         return Committed(new, tuple(notes))
 
 
@@ -521,6 +521,27 @@ def _refused(done: Done) -> RelspecError:
     return RelspecError(Finding("RS640", f"Git doesn't move the ref: {done.last_words}", Where("HEAD"), hint))
 
 
-def _exists(branch: str) -> RelspecError:
-    hint = f"choose another name, or remove it: git branch -D {branch}"
-    return RelspecError(Finding("RS642", f"there is a branch {branch} already", Where(branch), hint))
+def _free(git: UserGit, branch: str) -> None:
+    """Raises RelspecError RS642 where there is a branch of a name, or one that leaves no room for it.
+
+    A name can't be a branch and a folder of branches, whatever stores them (git, refs.c: refs_verify_refname_available).
+    """
+    steps = branch.split("/")
+    above = ("/".join(steps[:length]) for length in range(1, len(steps)))
+    found = next((name for name in above if _there(git, name)), None)
+    if found is None:
+        # The branch itself, or one below it (git-for-each-ref, <pattern>), and where it is checked out.
+        asked = git.must("for-each-ref", "--count=1", "--format=%(refname)%00%(worktreepath)", f"refs/heads/{branch}")
+        ref, _, checked_out = asked.decode("utf-8", "surrogateescape").rstrip("\n").partition("\0")
+        found = ref.removeprefix("refs/heads/")
+        if found == branch:
+            remedy = ": it is checked out" if checked_out else f", or remove it: git branch -D {branch}"
+            message = f"there is a branch {branch} already"
+            raise RelspecError(Finding("RS642", message, Where(branch), f"choose another name{remedy}"))
+    if found:
+        message = f"there is a branch {found}, and Git has no room for a branch {branch} beside it"
+        raise RelspecError(Finding("RS642", message, Where(branch), "choose another name"))
+
+
+def _there(git: UserGit, branch: str) -> bool:
+    return git.run("show-ref", "--verify", "--quiet", f"refs/heads/{branch}").code == 0

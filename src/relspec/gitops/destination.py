@@ -314,15 +314,17 @@ class _Past:
         index = self.history.chain.distance(gone.first.id) if gone is not None else None
         if gone is None or index is None:
             return
-        changed = self.history.chain.changed(index)
+        removed = self.history.removed(index)
+        if not any(place.id == self.place.id for place in removed):
+            return
         before, after = self.history.chain.before(index), self.history.tree(gone.first.id)
         memory, head = self.history.memory, self.history.tree(self.history.head)
-        for path in changed:
+        for path in self.history.chain.changed(index):
             if posixpath.basename(path) != RELEASE_FILE or head.kind(path) != "file":
                 continue
             place = release_at(after, Loader(after, memory), path)
             current = declare(after, place.id, memory, path) if place is not None else None
-            former = renamed(current, before, after, changed, memory) if current is not None else None
+            former = renamed(current, before, removed, memory) if current is not None else None
             if place is None or former is None or former.place.id != self.place.id:
                 continue
             message = f"{self.place.id} was renamed to {place.id} in {gone.first.short}"

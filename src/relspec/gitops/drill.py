@@ -6,6 +6,7 @@ deployed then, and timed. The clock comes from the caller.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from relspec.compiler import Compiler
+from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, RelspecError
 from relspec.discovery import Place
+from relspec.gitops.declared import RELEASE
 from relspec.gitops.destination import MOST_STATES, Wish, described, destinations
 from relspec.gitops.history import difference_of, running_services, versions
 from relspec.gitops.proof import Case, Proof, edition, prove
@@ -33,8 +35,8 @@ SCHEMA = "relspec/drill/v1"
 READ_AT_ONCE = 200
 """Releases whose files are asked for together."""
 
-REVISIONS = 12
-"""Revisions of a release that the estimate looks at: what the controller may still hold."""
+OLDER = 32
+"""Earlier states in which an image is looked for: more than any controller keeps ReplicaSets."""
 
 Data = Mapping[str, Any]
 Clock = Callable[[], float]
@@ -202,7 +204,7 @@ def _drilled(tools: _Tools, place: Place) -> Drilled:
                 continue
             drilled, restored = _attempt(tools, place, now, then)
             if drilled.successful and restored is not None:
-                drilled = replace(drilled, readiness=_readiness(tools, drilled, restored, now, then, states, further))
+                drilled = replace(drilled, readiness=_readiness(tools, drilled, restored, then, now, states))
             elif not _compiles(tools, then):
                 continue
             return replace(drilled, further=f"{further}: this goes further back" if further else "")
@@ -284,44 +286,64 @@ def _undone(tools: _Tools, place: Place, then: State) -> tuple[Restored, Proof]:
 
 
 def _readiness(
-    tools: _Tools,
-    drilled: Drilled,
-    restored: Restored,
-    now: State,
-    then: State,
-    older: Iterator[State],
-    further: str,
+    tools: _Tools, drilled: Drilled, restored: Restored, then: State, now: State, older: Iterator[State]
 ) -> Readiness | None:
-    """How fast the live release would be back; None where that can't be told.
-
-    Where what would be deployed is what ran, and what runs now never ran before that, the two say all: no third one can
-    have left a ReplicaSet between them.
-    """
+    """How fast the live release would be back, as a rollback says it; None where that can't be told."""
     history, place = tools.history, drilled.place
-    identical = drilled.proof is not None and drilled.proof.kind == "identical"
-    if not further and identical and restored.compiled is not None and now.key not in _keys(islice(older, REVISIONS)):
-        live = tools.compiler.release(place)
-        last = Revision(now.first.id, history.time(now.first.id), live)
-        return readiness((Revision(then.last.id, history.time(then.first.id), restored.compiled), last))
     try:
-        revisions = history.revisions(place.id, REVISIONS, place.file)
+        newest = _newest(tools, drilled, restored, then, now, older)
+        if newest is not None:
+            return readiness(newest)
+        wanted = _ran(history, drilled, restored, then)
+        if wanted is None:
+            return None
+        revisions = history.revisions(place.id, place.file, (wanted,))
     except RelspecError:
         return None
-    reached = [index for index, each in enumerate(revisions[:-1]) if each.time <= history.time(then.last.id)]
-    if further and not reached and restored.compiled is not None:
-        oldest = Revision(then.last.id, history.time(then.first.id), restored.compiled)
-        return readiness([oldest, *revisions], 0)
-    return readiness(revisions, reached[-1] if reached else -2) if len(revisions) > 1 else None
+    return readiness(revisions, wanted=wanted) if revisions else None
 
 
-def _keys(states: Iterator[State]) -> set[str]:
-    """What states declare, as far as they were fetched."""
-    found: set[str] = set()
-    try:
-        found.update(state.key for state in states)
-    except RelspecError:
-        return found
-    return found
+def _newest(
+    tools: _Tools, drilled: Drilled, restored: Restored, then: State, now: State, older: Iterator[State]
+) -> tuple[Revision, Revision] | None:
+    """The two newest revisions, where they say all: nothing else can have left a ReplicaSet between theirs, and both of
+    theirs are young.
+
+    That is so where two commits alone changed what the release is made from, and gave each of its services an image that
+    it did not have before. Images are in every pod template; what else is in one takes compiling to know.
+    """
+    history, place = tools.history, drilled.place
+    if drilled.proof is None or drilled.proof.kind != "identical" or restored.compiled is None:
+        return None
+    newest, before, *earlier = (_images(state) for state in (now, then, *islice(older, OLDER)))
+    if not all((newest, before, *earlier)) or newest & before or any((newest | before) & each for each in earlier):
+        return None
+    live, asked = history.compiled(history.head, place.id, place.file)
+    paths = asked.union(*(state.declared.asked for state in (now, then) if state.declared is not None))
+    last = history.chain.next_change(0, paths)
+    changes = [last, history.chain.next_change(last + 1, paths)]
+    if live is None or changes != [history.chain.distance(each.first.id) for each in (now, then)]:
+        return None
+    ran = Revision(then.last.id, history.time(then.first.id), restored.compiled)
+    return ran, Revision(now.first.id, history.time(now.first.id), live)
+
+
+def _images(state: State) -> frozenset[tuple[str, str]]:
+    """Each service with its image; nothing where one does not say it itself, or has a candidate with its own."""
+    declared = state.declared.services if state.declared is not None else {}
+    services = {name: json.loads(text) for name, text in declared.items() if name != RELEASE}
+    named = {
+        (name, each["image"]) for name, each in services.items() if each.get("image") and not each.get("candidate")
+    }
+    return frozenset(named) if len(named) == len(services) else frozenset()
+
+
+def _ran(history: History, drilled: Drilled, restored: Restored, then: State) -> CompiledRelease | None:
+    """What ran in a state, which is what comes back where that is the same."""
+    if drilled.proof is not None and drilled.proof.kind == "identical" and restored.compiled is not None:
+        return restored.compiled
+    assert then.declared is not None  # noqa: S101 - a state that is not there is no way back
+    return history.compiled(then.last.id, then.declared.place.id, then.declared.place.file)[0]
 
 
 def _version(state: State) -> str:

@@ -3,9 +3,9 @@
 Pure: two compiled releases go in, effects come out. They are read from the outputs themselves, so that a template or an
 override counts like everything else; the resolved release only says which service an output belongs to.
 
-Sources of the rules: Compose's service hash (docker/compose internal/confighash/hash.go; `docker compose config --hash`
-says the same) and what it recreates beyond it (pkg/compose/reconcile.go), argo-rollouts utils/replicaset/canary.go (pods of a canary), analysis/analysis.go (the first measurement is taken
-at once, or after `initialDelay`), rollout/bluegreen.go, and trials on the real parts.
+Sources of the rules: what Compose recreates (`compose_schedule`), argo-rollouts utils/replicaset/canary.go (pods of a
+canary), analysis/analysis.go (the first measurement is taken at once, or after `initialDelay`), rollout/bluegreen.go, and
+trials on the real parts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from relspec.compiler import CompiledRelease
 from relspec.gitops.changes import changed_lines, differing_paths, shortened
-from relspec.gitops.rollout_states import cluster
+from relspec.gitops.compose_schedule import Fate, containers, fates
+from relspec.gitops.rollout_states import RolloutState, cluster
 from relspec.reporters.text import counted
 from relspec.resolve import TARGETS, ResolvedRelease, ResolvedService
 from relspec.spec.quantities import seconds
@@ -160,9 +161,9 @@ class _Project(Struct, frozen=True):
 
     old: Map
     new: Map
-    fate: Mapping[str, Kind]
+    fate: Mapping[str, Fate]
 
-    def of(self, names: Iterable[str], *kinds: Kind) -> tuple[str, ...]:
+    def of(self, names: Iterable[str], *kinds: Fate) -> tuple[str, ...]:
         return tuple(name for name in names if self.fate.get(name) in kinds)
 
 
@@ -172,7 +173,7 @@ def _compose(old: _Side, new: _Side) -> Iterator[Effect]:
         yield _another_project(before, after)
         return
     services, theirs = before.get("services") or {}, after.get("services") or {}
-    project = _Project(services, theirs, _fates(before, after))
+    project = _Project(services, theirs, fates(before, after))
     owners = {name: _owner_of_container(name, old, new) for name in {**theirs, **services}}
     for service in dict.fromkeys(owners.values()):
         names = [name for name, owner in owners.items() if owner == service]
@@ -193,65 +194,6 @@ def _another_project(before: Map, after: Map) -> Effect:
     words = f"project {before['name']} becomes {after['name']}: all starts anew, and the old one runs on until `{down}`"
     names = tuple(after.get("services") or {})
     return Effect("compose", "", "create", words, extra_pods=len(names), restarts=True, names=names, total=len(names))
-
-
-def service_hash(definition: Map) -> dict[str, Any]:
-    """The part of a Compose service's definition whose change recreates it (docker/compose internal/confighash/hash.go)."""
-    found = {key: value for key, value in definition.items() if key not in IGNORED_BY_HASH}
-    if isinstance(found.get("deploy"), Mapping):
-        found["deploy"] = {key: value for key, value in found["deploy"].items() if key != "replicas"}
-    return found
-
-
-IGNORED_BY_HASH = frozenset({"build", "pull_policy", "scale", "depends_on", "profiles"})
-
-
-def _fates(before: Map, after: Map) -> dict[str, Kind]:
-    """What becomes of each service of either side."""
-    services, theirs = before.get("services") or {}, after.get("services") or {}
-    networks = _changed(before.get("networks") or {}, after.get("networks") or {})
-    fate: dict[str, Kind] = {}
-    for name in {**theirs, **services}:
-        old, new = services.get(name), theirs.get(name)
-        if old is None or new is None:
-            fate[name] = "create" if old is None else "remove"
-        elif service_hash(old) != service_hash(new) or networks & _networks(new):
-            # A network of another kind is made anew, and who is in it stops till then: as good as recreated.
-            fate[name] = "recreate"
-        elif _containers(old) != _containers(new):
-            fate[name] = "scale"
-        else:
-            fate[name] = "nothing" if old == new else "metadata"
-    left = [name for name in theirs if fate[name] == "recreate"]
-    while left:
-        gone = left.pop()
-        for name, definition in theirs.items():
-            if fate[name] in ("nothing", "metadata", "scale") and gone in _lives_in(definition):
-                fate[name] = "recreate"
-                left.append(name)
-    return fate
-
-
-def _lives_in(definition: Map) -> set[str]:
-    """The services whose containers a container names by their ids: made anew, they take it with them."""
-    modes = [str(definition.get(field, "")) for field in ("network_mode", "ipc", "pid")]
-    shared = {mode.removeprefix("service:") for mode in modes if mode.startswith("service:")}
-    return shared | {str(volume).partition(":")[0] for volume in definition.get("volumes_from") or ()}
-
-
-def _changed(old: Map, new: Map) -> set[str]:
-    return {name for name in old if name in new and old[name] != new[name]}
-
-
-def _networks(definition: Map) -> set[str]:
-    if "network_mode" in definition:
-        return set()
-    return set(definition.get("networks") or ["default"])
-
-
-def _containers(definition: Map) -> int:
-    found = (definition.get("deploy") or {}).get("replicas", 1)
-    return found if isinstance(found, int) else 1
 
 
 def _owner_of_container(container: str, *sides: _Side) -> str:
@@ -286,7 +228,7 @@ def _whole_service(service: str, names: Sequence[str], project: _Project) -> Ite
     """A service that comes or goes, with all its containers; one of them may have been another service's before."""
     created, removed = project.of(names, "create"), project.of(names, "remove")
     if created:
-        pods = sum(_containers(project.new[name]) for name in created)
+        pods = sum(containers(project.new[name]) for name in created)
         yield Effect("compose", service, "create", f"starts {_and(created)}", extra_pods=pods, names=created)
     if removed:
         yield Effect("compose", service, "remove", f"removes {_and(removed)}", names=removed)
@@ -297,7 +239,7 @@ def _container(name: str, service: str, project: _Project, new: _Side) -> Iterat
     candidate = name == candidate_name(service)
     match project.fate[name]:
         case "create":
-            pods = _containers(project.new[name])
+            pods = containers(project.new[name])
             gpus = pods * _gpus(_candidate_of(new, service)) if candidate else 0
             words = f"candidate {name} comes" if candidate else f"starts {name}"
             yield Effect("compose", service, "create", words, extra_pods=pods, extra_gpus=gpus, names=(name,))
@@ -305,7 +247,7 @@ def _container(name: str, service: str, project: _Project, new: _Side) -> Iterat
             words = f"candidate {name} goes" if candidate else f"removes {name}"
             yield Effect("compose", service, "remove", words, names=(name,))
         case "scale":
-            before, after = _containers(project.old[name]), _containers(project.new[name])
+            before, after = containers(project.old[name]), containers(project.new[name])
             words = f"{name} {before} -> {counted(after, 'container')}, those that stay are not restarted"
             yield Effect("compose", service, "scale", words, extra_pods=max(after - before, 0), names=(name,))
         case "metadata":
@@ -443,7 +385,7 @@ def _workload(key: Key, context: _Objects) -> Iterator[Effect]:
             words += ", without steps the first time"
         yield context.effect("create", words, name, extra_pods=pods, extra_gpus=gpus)
     elif old["spec"]["template"] != new["spec"]["template"]:
-        yield _new_replica_set(key, new, context)
+        yield _new_replica_set(key, old, new, context)
     else:
         counts = old["spec"].get("replicas"), new["spec"].get("replicas")
         if counts[0] != counts[1] and None not in counts:
@@ -485,13 +427,14 @@ def _called(name: str, side: _Side, context: _Objects) -> str:
     return f"Rollout {name}" if stable else f"candidate {name}"
 
 
-def _new_replica_set(key: Key, rollout: Map, context: _Objects) -> Effect:
+def _new_replica_set(key: Key, before: Map, rollout: Map, context: _Objects) -> Effect:
     """A pod template that differs is another ReplicaSet; the strategy says how it takes over."""
     name, strategy = key[2], rollout["spec"]["strategy"]
     service = context.declared(name, context.new)
     replicas = _pods(key, context.after)
+    was = RolloutState(context.target, "", before, None, {})
     takeover = (
-        _blue_green(name, strategy["blueGreen"], replicas, context.after)
+        _blue_green(name, strategy["blueGreen"], replicas, context.after, gated=was.hashed)
         if "blueGreen" in strategy
         else _canary(strategy.get("canary") or {}, replicas, context.after)
     )
@@ -542,8 +485,15 @@ def _canary(canary: Map, replicas: int, objects: Mapping[Key, Map]) -> _Takeover
     return _Takeover(", ".join(parts), None if persons else least, extra)
 
 
-def _blue_green(name: str, strategy: Map, replicas: int, objects: Mapping[Key, Map]) -> _Takeover:
-    """A whole second fleet; while a person is waited for, a third may be there from the version before."""
+def _blue_green(
+    name: str, strategy: Map, replicas: int, objects: Mapping[Key, Map], *, gated: bool = True
+) -> _Takeover:
+    """A whole second fleet; while a person is waited for, a third may be there from the version before.
+
+    Not `gated` is what enters blue-green from a Service without the controller's hash (RS342): nothing is waited for.
+    """
+    if not gated:
+        return _Takeover(f"takes all traffic at once, ready or not: Service {name} carries no hash yet", 0, replicas)
     least = sum(
         _analysis_seconds(strategy.get(field) or {}, objects)
         for field in ("prePromotionAnalysis", "postPromotionAnalysis")

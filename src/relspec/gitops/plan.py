@@ -46,9 +46,6 @@ AFTER_THE_REVERT = "HEAD~1"
 NAMED = 5
 """Paths or releases that a note names."""
 
-MANY = 3
-"""Revisions from which on it makes no difference that a shallow clone knows no older ones."""
-
 ChangeKind = Literal["added", "changed", "removed", "renamed"]
 
 
@@ -371,14 +368,13 @@ class _Planning(Struct, frozen=True, dict=True):
         """How fast the release could go back to what the base has, under the name that it has there."""
         known: list[Revision] = []
         if old is not None:
-            limit = 2 + (new.release.environment.rollback.history if new.release is not None else 0)
             try:
-                known = self.history.revisions(former, limit, old.place.file)
+                known = self.history.revisions(former, old.place.file, (old, new))
             except RelspecError:
                 known = []  # an object of the history is not in this clone
-            known = known or [Revision(self.base.id, self.base.committed, old)]
+            known = known or [Revision(self.base.id, self.base.committed, old, "not fetched")]
         found = readiness([*known, Revision("", self._deployed(known), new)], later=self._context(old, new))
-        if old is not None and self.history.repository.shallow and len(known) < MANY:
+        if known and known[0].older == "not fetched" and self.history.repository.shallow:
             return replace(
                 found, notes=(*found.notes, "this clone is shallow: only the revisions that it has are counted")
             )

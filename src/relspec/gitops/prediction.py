@@ -58,6 +58,9 @@ EMPTY_TREES = (
 FEW_PATHS = 1000
 """Paths up to which the folders above them are looked at one by one."""
 
+MANY_RELEASES = 50
+"""Releases from which on it pays to read all specs and outputs at once."""
+
 NAMED = 5
 """Releases or paths that one sentence names; the rest are counted."""
 
@@ -385,6 +388,8 @@ def _checked(
         shared = [path for path in changed if path not in owners and not _is_for_people(compiler, path)]
         concerned = {place.id for place in owners.values()}
         concerned |= {place.id for place in _reached(compiler, shared)}
+        if len(concerned) > MANY_RELEASES and isinstance(compiler.tree, CommitTree):
+            compiler.tree.load(ENVIRONMENTS, compiler.output, files=lambda _: True)
         places = [place for name in sorted(concerned) if (place := _find(compiler, name, owners)) is not None]
         made = [compiler.release(place) for place in places]
         stopped = {release.place.id for release in made if release.stopped}

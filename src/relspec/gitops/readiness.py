@@ -136,20 +136,27 @@ class Readiness(Struct, frozen=True):
 NOTHING_ELSE = Context()
 
 
-def readiness(revisions: Sequence[Revision], target: int = -2, *, later: Context = NOTHING_ELSE) -> Readiness:
-    """How fast the state of the last of `revisions` could go back to that of `revisions[target]`.
+def readiness(
+    revisions: Sequence[Revision],
+    target: int = -2,
+    *,
+    wanted: CompiledRelease | None = None,
+    later: Context = NOTHING_ELSE,
+) -> Readiness:
+    """How fast the state of the last of `revisions` could go back to `wanted`, or to that of `revisions[target]`.
 
-    `revisions` are those of one release, oldest first, the last one being what runs after the change. Raises ValueError
-    where there is none, IndexError where there is no such target, unless the last one is the only one: a new release.
+    `revisions` are those of one release since it was last created, oldest first, the last one being what runs after the
+    change; `wanted` need be none of them. Raises ValueError where there is none, IndexError where there is no such target,
+    unless the last one is the only one and nothing is wanted: a new release.
     """
     if not revisions:
         raise ValueError("readiness needs a revision")
     last = revisions[-1].compiled
     objective = _objective(last)
-    if len(revisions) == 1:
+    if wanted is None and len(revisions) == 1:
         why = "a new release: there is nothing to go back to, and undoing it removes it"
         return _alone(Situation("instant", why, action=_removal(last)), objective)
-    wanted = revisions[target].compiled
+    wanted = wanted or revisions[target].compiled
     if wanted.release is None or wanted.stopped:
         first = next((f": {finding.message}" for finding in wanted.findings if stops(finding)), "")
         return _alone(Situation("blocked", f"the state to go back to would not compile{first}"), objective)
@@ -203,9 +210,9 @@ class _Undo(Struct, frozen=True, dict=True):
         return [one for one in self.revisions if not one.compiled.stopped]
 
     @cached_property
-    def _applied(self) -> list[tuple[int, Mapping[Key, RolloutState]]]:
-        """The Rollouts of every such revision by time."""
-        return [(one.time, rollout_states(one.compiled)) for one in self._compiling]
+    def _applied(self) -> list[tuple[Revision, Mapping[Key, RolloutState]]]:
+        """The Rollouts of every such revision."""
+        return [(one, rollout_states(one.compiled)) for one in self._compiling]
 
     def _skipping(self) -> Iterator[tuple[tuple[str, str], str]]:
         for key, state in self._now.items():
@@ -225,7 +232,11 @@ class _Undo(Struct, frozen=True, dict=True):
         return self._applied[-1][1]
 
     def _history(self, key: Key) -> list[Applied]:
-        return [Applied(time, states.get(key)) for time, states in self._applied]
+        counted = self.revisions[0].older != "not looked at"
+        return [
+            Applied(one.time, states.get(key), counted or number > 0)
+            for number, (one, states) in enumerate(self._applied)
+        ]
 
     @cached_property
     def _owners(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ does not).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -32,10 +32,10 @@ class Way(Struct, frozen=True):
     """How the controller goes to a version. `between`: ReplicaSets created after it and before stable's.
 
     `stable` it serves already; `skipped` the steps are left out; `gone` its ReplicaSet was pruned or never was;
-    `younger` it is not older than stable's; `outside` too many lie between.
+    `younger` it is not older than stable's; `outside` too many lie between; `unknown` how many do is not known.
     """
 
-    kind: Literal["stable", "skipped", "gone", "younger", "outside"]
+    kind: Literal["stable", "skipped", "gone", "younger", "outside", "unknown"]
     between: int = 0
 
     @property
@@ -61,16 +61,28 @@ def replay(pushes: Iterable[Push]) -> tuple[ReplicaSet, ...]:
     return sets
 
 
+def enough(pushes: Sequence[Push], window: int) -> bool:
+    """Whether what was applied before `pushes` can't matter for a way back; `window` is rollbackWindow.revisions.
+
+    A ReplicaSet is there while at most `history` others are younger, so one that was made before that many other templates
+    is gone. What the window lets through lies up to `window` templates back, and may itself have been made that much
+    earlier: v1 v2 v3 v1 v4, where v1 is the oldest.
+    """
+    limit = max((push.history for push in pushes), default=0)
+    return len({push.template for push in pushes}) >= limit + window + 2
+
+
 def find(sets: Iterable[ReplicaSet], template: str) -> ReplicaSet | None:
     """The ReplicaSet of a template, if there is one."""
     return next((one for one in sets if one.template == template), None)
 
 
-def way(sets: Iterable[ReplicaSet], wanted: str, stable: str, window: int) -> Way:
+def way(sets: Iterable[ReplicaSet], wanted: str, stable: str, window: int, *, counted: bool = True) -> Way:
     """How the controller goes to the template `wanted` while `stable` serves; `window` is rollbackWindow.revisions.
 
     The steps are skipped iff the wanted ReplicaSet exists, is older in whole seconds than stable's, and fewer than
-    `window` others were created strictly between the two. 0 is no window.
+    `window` others were created strictly between the two. 0 is no window. Without `counted` older versions than those of
+    `sets` may be there, or be what one of them was first made for: then nothing is known to be skipped.
     """
     if wanted == stable:
         return Way("stable")
@@ -81,7 +93,9 @@ def way(sets: Iterable[ReplicaSet], wanted: str, stable: str, window: int) -> Wa
     if serving is None or target.created >= serving.created:
         return Way("younger")
     between = sum(target.created < one.created < serving.created for one in existing)
-    return Way("skipped" if between < window else "outside", between)
+    if between >= window:
+        return Way("outside", between)
+    return Way("skipped" if counted else "unknown", between)
 
 
 def _pruned(sets: tuple[ReplicaSet, ...], serving: str, limit: int) -> tuple[ReplicaSet, ...]:

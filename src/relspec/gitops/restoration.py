@@ -19,11 +19,11 @@ from msgspec.structs import replace
 from relspec.catalogue import CATALOGUE
 from relspec.compiler import CompiledRelease, Compiler
 from relspec.diagnostics import Finding, Kind, RelspecError, Severity
-from relspec.discovery import ENVIRONMENT_FILE, place_of
+from relspec.discovery import ENVIRONMENT_FILE, Place, place_of
 from relspec.gitops.declared import RELEASE, Absent, Declared, Levers, declare
 from relspec.gitops.prediction import merged
 from relspec.gitops.repository import Commit, Repository
-from relspec.gitops.states import History, State, renamed
+from relspec.gitops.states import History, State, removed_releases, renamed
 from relspec.spec.environment import Policies, Restorable
 from relspec.tree import EntryKind, Tree
 
@@ -117,10 +117,15 @@ class Restorations:
 
     def _renamed(self, now: Declared) -> Declared | None:
         """The release of the base that the change took away and that declared the same."""
+        return renamed(now, self.before, self._gone, self.history.memory)
+
+    @cached_property
+    def _gone(self) -> tuple[Place, ...]:
+        """The releases of the base that the change took away."""
         if self._after is None:
-            return None
-        gone = [file for file in self.files.values() if self._after.kind(file) != "file"]
-        return renamed(now, self.before, self._after, gone, self.history.memory)
+            return ()
+        files = [file for file in self.files.values() if self._after.kind(file) != "file"]
+        return removed_releases(self.before, self._after, files, self.history.memory)
 
     def _find(self, release: str) -> Iterator[Restored]:
         sides = self._sides(release)

@@ -27,6 +27,7 @@ from relspec.resolve import ENVIRONMENTS
 from relspec.rules.changes import (
     Loss,
     Side,
+    TakenBack,
     check_change,
     graded,
     lost_by_restoring,
@@ -238,6 +239,56 @@ class Review(Struct, frozen=True, dict=True):
         """What a plain revert of the change would take out of the registry."""
         return lost_by_restoring(self.after, self.before, self.changed) if self._touches_registry else ()
 
+    @cached_property
+    def _taken_back(self) -> TakenBack:
+        """What reverts in the change took out of the registry. The last step that took it out decides: where that is no
+        revert, or one of a commit that had no part in it, somebody wanted it so."""
+        found: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        for before, after, paths, named in self._registry_steps() if self._touches_registry and self.reverts else ():
+            for loss in lost_by_restoring(before, after, paths):
+                found[loss.key] = tuple(name[:9] for name in named if self._brought(name, loss))
+        return {key: names for key, names in found.items() if names}
+
+    def _registry_steps(self) -> Iterator[tuple[Side, Side, Sequence[str], Sequence[str]]]:
+        """What changes the registry, oldest first: before, after, the paths, and the commits that it says it reverts."""
+        for name, paths in self._commits:
+            if any(path.startswith(f"{FOLDER}/") for path in paths):
+                commit = self.repository.commit(name)
+                yield self._side_before(commit), self._side_at(name), paths, SAYS_SO.findall(commit.message)
+        if self.head is None and self.dirty and self.commit is not None:
+            yield self._side_at(self.commit), self.after, self.changed, self._midway()
+
+    @cached_property
+    def _commits(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """The commits of the change, oldest first and without merges, each with the paths that it changes."""
+        return self.repository.between(self.base, self.commit) if self.commit is not None else ()
+
+    def _side_at(self, name: str) -> Side:
+        return Side(Compiler(self.repository.tree(name), any_edition=True))
+
+    def _side_before(self, commit: Commit) -> Side:
+        """The tree before a commit; the base where it was not fetched."""
+        try:
+            parent = self.repository.parent(commit)
+        except RelspecError:
+            return self.before
+        return self._side_at(parent.id) if parent is not None else self.before
+
+    def _brought(self, name: str, loss: Loss) -> bool:
+        """Whether taking a commit back takes this out of the registry; one that was not fetched may have brought it."""
+        try:
+            commit = self.repository.commit(name)
+            return not commit.parents or any(
+                loss.key in {lost.key for lost in self._lost_without(commit, parent)} for parent in commit.parents
+            )
+        except RelspecError:
+            return True
+
+    def _lost_without(self, commit: Commit, parent: str) -> Sequence[Loss]:
+        """What reverting a commit takes out of the registry; of a merge by one of its parents."""
+        paths = self.repository.changed(parent, commit.id)
+        return lost_by_restoring(self._side_at(commit.id), self._side_at(parent), paths)
+
     # --- findings
 
     def compiled(self, places: Sequence[Place] | None = None) -> Compiled:
@@ -251,14 +302,12 @@ class Review(Struct, frozen=True, dict=True):
 
     def findings(self) -> Iterator[Finding]:
         """What is wrong with the change itself."""
-        reverts = [name[:9] for name in self.reverts] if self._touches_registry else []
-        for finding in check_change(self.before, self.after, self.changed, revision=self.revision, reverts=reverts):
+        taken = self._taken_back
+        for finding in check_change(self.before, self.after, self.changed, revision=self.revision, reverts=taken):
             yield self.restorations.judged_change(finding)
-        if self.commit is not None:
-            commits = self.repository.between(self.base, self.commit)
-            named = ((self.repository.commit(commit).short, paths) for commit, paths in commits)
-            for finding in mixed_commits(named, self.before, self.after):
-                yield self.restorations.judged_change(finding)
+        named = ((self.repository.commit(commit).short, paths) for commit, paths in self._commits)
+        for finding in mixed_commits(named, self.before, self.after):
+            yield self.restorations.judged_change(finding)
 
 
 def holds(tree: Tree, path: str, commit: CommitTree) -> bool:

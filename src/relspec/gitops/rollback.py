@@ -57,9 +57,6 @@ from relspec.tree import Tree
 
 T = TypeVar("T")
 
-REVISIONS = 8
-"""Compiled states up to HEAD that count for how fast the way back is: as many as a Rollout keeps by default."""
-
 
 class Quarantined(Struct, frozen=True):
     """A version that the rollback leaves and puts into quarantine."""
@@ -437,19 +434,17 @@ class _Preparation:
         then, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
         if each.now is None:
             return _cold_start(each.commit, self._time(each.commit), then) if then is not None else None
-        revisions = self.history.revisions(each.release, REVISIONS, each.place.file)
-        if not revisions or then is None:
+        if then is None:
+            return None
+        ends = (then, before) if before is not None else (then,)
+        revisions = self.history.revisions(each.release, each.place.file, ends)
+        if not revisions:
             return None
         if before is not None:
             # The newest revision may be older than HEAD: another version of a model that no output names is none.
             revisions = [*revisions[:-1], replace(revisions[-1], compiled=before)]
-        same = [index for index, one in enumerate(revisions[:-1]) if one.compiled.files == then.files]
-        if not same:
-            revisions = [Revision(each.commit.id, self._time(each.commit), then), *revisions]
-        target = same[-1] if same else 0
-        revisions[target] = replace(revisions[target], compiled=then)
         later = self._as_far_as_known(lambda: review.context(then, before), Context())
-        found = readiness(revisions, target, later=later)
+        found = readiness(revisions, wanted=then, later=later)
         if not found.needed or not self.orders.moves_head:
             return found
         # What is committed has gone back: it would not go back again, and only the others are left to.

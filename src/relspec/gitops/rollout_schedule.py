@@ -28,18 +28,26 @@ STARTS = frozenset({"A5", "A6", "A8"})
 
 
 class Applied(Struct, frozen=True):
-    """A revision of one Rollout: when (unix seconds), and the Rollout; None where there was none."""
+    """A revision of one Rollout: when (unix seconds), and the Rollout; None where there was none.
+
+    `counted`: whether nothing came before it that matters and that nobody looked at.
+    """
 
     time: int
     state: RolloutState | None
+    counted: bool = True
 
 
 class Past(Struct, frozen=True):
-    """What the controller knows after `applied`: its ReplicaSets, the version that serves, and the one before it."""
+    """What the controller knows after `applied`: its ReplicaSets, the version that serves, and the one before it.
+
+    `counted`: whether that is all that it knows.
+    """
 
     sets: tuple[ReplicaSet, ...]
     current: RolloutState
     previous: RolloutState | None
+    counted: bool = True
 
     @property
     def changed(self) -> bool:
@@ -53,14 +61,17 @@ def past(history: Sequence[Applied]) -> Past | None:
     A Rollout that goes takes its ReplicaSets along: what comes back later starts anew.
     """
     live: list[tuple[Push, RolloutState]] = []
+    counted = True
     for applied in history:
         if applied.state is None:
-            live = []
+            live, counted = [], True
         else:
-            live.append((Push(applied.state.template, applied.time, applied.state.history), applied.state))
+            live.append((applied.state.push(applied.time), applied.state))
+            counted = counted and applied.counted
     if not live:
         return None
-    return Past(replay(push for push, _ in live), live[-1][1], live[-2][1] if len(live) > 1 else None)
+    previous = live[-2][1] if len(live) > 1 else None
+    return Past(replay(push for push, _ in live), live[-1][1], previous, counted)
 
 
 def rollout_schedule(label: str, history: Sequence[Applied], wanted: RolloutState | None, *, touched: bool) -> Schedule:
@@ -77,7 +88,7 @@ def rollout_schedule(label: str, history: Sequence[Applied], wanted: RolloutStat
         return Schedule(label, (), starting(wanted, (), cold="it is not there now, and its history went with it"))
     if wanted.template == known.current.template:
         return Schedule(label, (), scaled(known.current, wanted) or (synced if touched else NOTHING))
-    return Schedule(label, tuple(_spans(known, wanted)), transition(known.sets, known.current, wanted))
+    return Schedule(label, tuple(_spans(known, wanted)), transition(known, known.current, wanted))
 
 
 def forward(history: Sequence[Applied]) -> Estimate:
@@ -94,14 +105,12 @@ def skips_its_steps(history: Sequence[Applied]) -> bool:
     return known is not None and arrival is not None and bool(known.current.steps) and arrival.verdict != "stepped"
 
 
-def transition(
-    sets: Sequence[ReplicaSet], stable: RolloutState, wanted: RolloutState, *, present: bool = False
-) -> Situation:
+def transition(known: Past, stable: RolloutState, wanted: RolloutState, *, present: bool = False) -> Situation:
     """Going from `stable`, which serves, to `wanted`. `present`: its pods are still up, inside scaleDownDelaySeconds."""
     if wanted.blue_green is not None:
-        return _blue_green(sets, stable, wanted, present=present)
+        return _blue_green(known.sets, stable, wanted, present=present)
     if wanted.steps:
-        found = way(sets, wanted.template, stable.template, wanted.window)
+        found = way(known.sets, wanted.template, stable.template, wanted.window, counted=known.counted)
         if not found.skips:
             return _stepped(wanted, found)
         words = f"the steps are skipped ({found.between} of at most {wanted.window - 1} ReplicaSets lie between)"
@@ -109,7 +118,7 @@ def transition(
         words = "there are no steps"
     if present:
         return _present(words)
-    return starting(wanted, sets, stable=stable, words=words)
+    return starting(wanted, known.sets, stable=stable, words=words)
 
 
 def starting(
@@ -178,7 +187,7 @@ def _spans(known: Past, wanted: RolloutState) -> Iterator[Span]:
         yield Span("promotion", promoted, _in_mid_rollout(known, previous, wanted), bounded)
     if current.warm and wanted.template == previous.template:
         until = f"{duration(current.warm)} after promotion"
-        warm = transition(known.sets, current, wanted, present=True)
+        warm = transition(known, current, wanted, present=True)
         yield Span(until, promoted + current.warm, warm, bounded)
 
 
@@ -186,7 +195,7 @@ def _arrival(known: Past) -> Situation | None:
     """How the newest revision itself takes over; None where it changes no pod template."""
     if known.previous is None or not known.changed:
         return None
-    return transition(known.sets, known.previous, known.current)
+    return transition(known, known.previous, known.current)
 
 
 def _in_mid_rollout(known: Past, previous: RolloutState, wanted: RolloutState) -> Situation:
@@ -194,7 +203,7 @@ def _in_mid_rollout(known: Past, previous: RolloutState, wanted: RolloutState) -
     if wanted.template == previous.template:
         why = "until the promotion and after an abort the old pods serve: nothing starts, and the window is irrelevant"
         return Situation("instant", why, estimated(SYNC, SWITCH), frozenset({"A1", "A8"}))
-    return transition(known.sets, previous, wanted)
+    return transition(known, previous, wanted)
 
 
 # ------------------------------------------------------------------------------------------------------ transitions
@@ -211,6 +220,7 @@ def _stepped(wanted: RolloutState, found: Way) -> Situation:
         "gone": "its ReplicaSet was pruned or never was",
         "younger": "its ReplicaSet is not older than the one that serves",
         "outside": f"{found.between} ReplicaSets were created between, and the window is {wanted.window}",
+        "unknown": "how many ReplicaSets lie between is not known, for too many newer commits bring no other pod template",
     }
     why = f"all {len(wanted.steps)} steps again: {reasons[found.kind]}"
     estimate = estimated(SYNC, *wanted.take_steps(), SWITCH)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from msgspec import Struct
 
 from relspec.compiler import CompiledRelease
+from relspec.gitops.replica_sets import Push, enough
 from relspec.gitops.schedule import Part
 from relspec.resolve import ResolvedRelease
 from relspec.spec.quantities import seconds
@@ -27,6 +28,9 @@ DEFAULT_STARTUP = 60
 
 DEFAULT_GRACE = 30
 """terminationGracePeriodSeconds where none is written (Kubernetes API, PodSpec)."""
+
+FEWEST = 2
+"""Revisions that say at least how something came: what runs, and what ran before it."""
 
 STEP = (1, 3)
 """Seconds that the controller takes for a `setWeight` beside its pods: RUNTIMES.md, four short steps, of them 4 s of
@@ -87,6 +91,10 @@ class RolloutState(Struct, frozen=True, dict=True):
     def history(self) -> int:
         """revisionHistoryLimit; the controller's default is 10 (utils/defaults)."""
         return int(self.document["spec"].get("revisionHistoryLimit", 10))
+
+    def push(self, time: int) -> Push:
+        """What the controller is told of it; `time` in unix seconds."""
+        return Push(self.template, time, self.history)
 
     @property
     def blue_green(self) -> Map | None:
@@ -221,7 +229,11 @@ class RolloutState(Struct, frozen=True, dict=True):
         return -(-pods // max(at_once, 1))
 
 
-def rollout_states(compiled: CompiledRelease) -> Mapping[tuple[str, str, str, str], RolloutState]:
+Rollouts = Mapping[tuple[str, str, str, str], RolloutState]
+"""The Rollouts of one revision by their keys."""
+
+
+def rollout_states(compiled: CompiledRelease) -> Rollouts:
     """The Rollouts of a release by their keys, candidates included."""
     found = {}
     for target, objects in kubernetes_objects(compiled):
@@ -232,6 +244,28 @@ def rollout_states(compiled: CompiledRelease) -> Mapping[tuple[str, str, str, st
             state = RolloutState(target, cluster(compiled.release, target), document, scaler, analyses)
             found[state.key] = state
     return found
+
+
+def all_counted(newest: Sequence[Rollouts], ends: Sequence[Rollouts]) -> bool:
+    """Whether no older revision than `newest` (newest first) says more of the way between `ends`, of which one is deployed.
+
+    That is: of every Rollout whose pod template differs between those, or was what the newest one changed, enough
+    ReplicaSets are known, or when it was created.
+    """
+    if len(newest) < FEWEST:
+        return False
+    now, before = newest[:FEWEST]
+    moving = {key for key in now if key in before and now[key].template != before[key].template}
+    moving |= {key for key in now if len({each[key].template for each in (now, *ends) if key in each}) > 1}
+    return all(_all_counted([each.get(key) for each in newest]) for key in moving)
+
+
+def _all_counted(newest: Sequence[RolloutState | None]) -> bool:
+    """The same of one Rollout; None where it was not there."""
+    live = list(takewhile(lambda state: state is not None, newest))
+    states = [state for state in live if state is not None]
+    window = max((state.window for state in states), default=0)
+    return len(live) < len(newest) or enough([state.push(0) for state in states], window)
 
 
 def kubernetes_objects(compiled: CompiledRelease) -> Iterator[tuple[str, Sequence[Map]]]:

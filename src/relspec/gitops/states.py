@@ -7,20 +7,25 @@ whose declared state differs from its first parent's: neither commits that touch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from relspec.compiler import CompiledRelease, Compiler
+from relspec.diagnostics import RelspecError
 from relspec.discovery import RELEASE_FILE, Place, place_of, release_at
 from relspec.gitops.chain import Chain
 from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.declared import Absent, Declared, declare
 from relspec.gitops.recording import RecordingTree
 from relspec.gitops.repository import Commit, Repository, boundary
-from relspec.gitops.revision import Revision
+from relspec.gitops.revision import Older, Revision
+from relspec.gitops.rollout_states import Rollouts, all_counted, rollout_states
 from relspec.loader import Loader, Memory
 from relspec.tree import Tree
+
+MOST_COMMITS = 256
+"""Commits that touched what a release is made from, of which its ReplicaSets are counted at most: each is compiled."""
 
 
 class State(Struct, frozen=True):
@@ -54,6 +59,7 @@ class History:
         self.head = head
         self.memory: Memory = {}
         self.chain = Chain(repository, head, many=many)
+        self._removed_in: dict[int, tuple[Place, ...]] = {}
 
     def tree(self, commit: str) -> CommitTree:
         """The files of a commit on the chain."""
@@ -90,7 +96,7 @@ class History:
             tree = self.chain.before(index)
             below = declare(tree, release, self.memory, _file(current) or file)
             if isinstance(below, Absent):
-                before = renamed(current, tree, self.chain.at(index), self.chain.changed(index), self.memory)
+                before = renamed(current, tree, self.removed(index), self.memory)
                 if before is not None:
                     release, below = before.place.id, before
             if _key(below) != _key(current):
@@ -98,6 +104,14 @@ class History:
                 name, last, newest = release, self.chain.commit(index + 1), below
             current = below
             index += 1
+
+    def removed(self, index: int) -> tuple[Place, ...]:
+        """The releases that the commit at a distance removed, looked for once."""
+        known = self._removed_in.get(index)
+        if known is None:
+            trees = self.chain.before(index), self.chain.at(index)
+            known = self._removed_in[index] = removed_releases(*trees, self.chain.changed(index), self.memory)
+        return known
 
     # --- times
 
@@ -114,24 +128,37 @@ class History:
         recording = RecordingTree(self.tree(commit))
         return compile_release(recording, release, self.memory, file), frozenset(recording.asked)
 
-    def revisions(self, release: str, limit: int, file: str | None = None) -> list[Revision]:
-        """The newest commits in which the release compiled to something else than before, oldest first, at most `limit`.
+    def revisions(self, release: str, file: str | None = None, ends: Sequence[CompiledRelease] = ()) -> list[Revision]:
+        """The newest commits in which the release compiled to something else than before, oldest first.
 
-        Other than states these follow the environment, templates, charts and the lock: each may be a new ReplicaSet.
-        Ends where the release begins, or what was fetched.
+        Other than states these follow the environment, templates, charts and the lock: each may be a new ReplicaSet. As
+        many as say how the release gets from one of `ends` to another (`all_counted`), or since it was last created; fewer
+        where that was not fetched, or where more than MOST_COMMITS touch what it is made from: the oldest one says so.
         """
         found: list[Revision] = []
+        applied: list[Rollouts] = []
+        between = [rollout_states(each) for each in ends]
         compiled, asked = self.compiled(self.head, release, file)
-        index = 0
-        while compiled is not None and len(found) < limit:
+        index = looked = 0
+        while compiled is not None and not all_counted(applied, between):
             index = self.chain.next_change(index, asked)
             if not self.chain.has(index):
                 break
-            below, asked, release = self._before(index, compiled, release)
-            if below is None or below.files != compiled.files or below.stopped != compiled.stopped:
+            looked += 1
+            older: Older = "counted"
+            try:
+                below, asked, release = self._before(index, compiled, release)
+                if below is not None and looked >= MOST_COMMITS:
+                    older = "not looked at"
+            except RelspecError:  # an object of the history is not in this clone: what is there says something
+                below, older = None, "not fetched"
+            if self.chain.is_boundary(index):
+                older = "not fetched"
+            if below is None or older != "counted" or _is_another(below, compiled):
                 name = self.chain.name(index)
-                found.append(Revision(name, self.time(name), compiled))
-            compiled = below
+                found.append(Revision(name, self.time(name), compiled, older))
+                applied += [rollout_states(compiled)] if not compiled.stopped else []
+            compiled = below if older == "counted" else None
             index += 1
         return found[::-1]
 
@@ -146,12 +173,14 @@ class History:
         if below is not None:
             return below, asked, release
         current = declare(self.chain.at(index), release, self.memory, compiled.place.file)
-        before = renamed(
-            current, self.chain.before(index), self.chain.at(index), self.chain.changed(index), self.memory
-        )
+        before = renamed(current, self.chain.before(index), self.removed(index), self.memory)
         if before is None:
             return None, asked, release
         return *self.compiled(commit.parents[0], before.place.id, before.place.file), before.place.id
+
+
+def _is_another(before: CompiledRelease, after: CompiledRelease) -> bool:
+    return before.files != after.files or before.stopped != after.stopped
 
 
 def compile_release(
@@ -163,28 +192,33 @@ def compile_release(
     return compiler.release(place) if place is not None else None
 
 
-def renamed(
-    current: Declared | Absent, before: Tree, after: Tree, changed: Sequence[str], memory: Memory
-) -> Declared | None:
-    """The release that was removed between two trees and that declared the same as `current`, which was added.
+def renamed(current: Declared | Absent, before: Tree, removed: Iterable[Place], memory: Memory) -> Declared | None:
+    """The release among those that were `removed` from a tree that declared the same as `current`, which was added.
 
-    One beside environment.yaml is removed where its file has another free name now. Of several the one in the same environment, then the first by id. None where no release was renamed.
+    Of several the one in the same environment, then the first by id. None where no release was renamed.
     """
     if isinstance(current, Absent):
         return None
-    earlier, later = Loader(before, memory), Loader(after, memory)
-    found: list[Declared] = []
-    for path in changed:
-        if path.rpartition("/")[2] != RELEASE_FILE:
-            continue
-        place, now = release_at(before, earlier, path), release_at(after, later, path)
-        if place is None or (now is not None and now.id == place.id):
-            continue
-        declared = declare(before, place.id, memory, path)
-        if isinstance(declared, Declared) and declared.key == current.key:
-            found.append(declared)
+    declared = (declare(before, place.id, memory, place.file) for place in removed)
+    found = [each for each in declared if isinstance(each, Declared) and each.key == current.key]
     elsewhere = current.place.environment
     return min(found, key=lambda each: (each.place.environment != elsewhere, each.place.id), default=None)
+
+
+def removed_releases(before: Tree, after: Tree, changed: Iterable[str], memory: Memory) -> tuple[Place, ...]:
+    """The releases that one tree has and a later one has not, of those whose release.yaml is among the changed paths.
+
+    One beside environment.yaml is removed where its file has another free name now.
+    """
+    earlier, later = Loader(before, memory), Loader(after, memory)
+    found: list[Place] = []
+    for path in changed:
+        place = release_at(before, earlier, path) if path.rpartition("/")[2] == RELEASE_FILE else None
+        if place is not None:
+            now = release_at(after, later, path)
+            if now is None or now.id != place.id:
+                found.append(place)
+    return tuple(found)
 
 
 def former_place(history: History, word: str) -> Place | None:

@@ -6,14 +6,22 @@ resolved only where a changed path can reach them (`reach`). Nothing here asks G
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 
 from relspec.diagnostics import Finding
 from relspec.rules.changes.commits import mixed_commits
 from relspec.rules.changes.interfaces import breaking_interfaces, callers
 from relspec.rules.changes.quarantine import Move, graded, moves_to_quarantined
 from relspec.rules.changes.reach import reached
-from relspec.rules.changes.records import Loss, edited_records, keeping, lost_by_restoring, removed_quarantines
+from relspec.rules.changes.records import (
+    NONE,
+    Loss,
+    TakenBack,
+    edited_records,
+    keeping,
+    lost_by_restoring,
+    removed_quarantines,
+)
 from relspec.rules.changes.running import Running, aliases, running
 from relspec.rules.changes.side import Side
 from relspec.rules.changes.transitions import blue_green_gate, candidate_removal, first_weight, number_to_range
@@ -24,6 +32,7 @@ __all__ = [
     "Move",
     "Running",
     "Side",
+    "TakenBack",
     "alias_moves",
     "aliases",
     "archived_in_window",
@@ -65,13 +74,13 @@ def check_change(
     changed: Collection[str] | None = None,
     *,
     revision: str = "",
-    reverts: Sequence[str] = (),
+    reverts: TakenBack = NONE,
 ) -> Iterator[Finding]:
     """What is wrong with going from `base` to `head`, whatever is right about `head` alone.
 
     `changed` are the paths that differ (below the root of the releases); None: not known, so everything is looked at.
     `revision` names the base in hints ("git checkout REVISION -- …"); without it they say the same in words. `reverts`
-    are the commits that the change says it takes back.
+    are the commits that the change says it takes back, by what it takes out of the registry with them.
     """
     yield from edited_records(base, head, changed, revision=revision, reverts=reverts)
     yield from removed_quarantines(base, head, changed, revision=revision, reverts=reverts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -43,6 +44,11 @@ class Loss(Struct, frozen=True):
     command: str = ""
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What is lost, without how to keep it: its kind, the model and the version."""
+        return self.kind, self.model, self.version
+
+    @property
     def words(self) -> str:
         """What it is: `the record of als v3`."""
         return f"the {self.kind} of {self.model} {self.version}"
@@ -52,24 +58,31 @@ class Loss(Struct, frozen=True):
         return {"kind": self.kind, "model": self.model, "version": self.version, "words": self.words}
 
 
+TakenBack = Mapping[tuple[str, str, str], Sequence[str]]
+"""The commits whose revert took something out of the registry, by what that is (`Loss.key`)."""
+
+NONE: TakenBack = MappingProxyType({})
+
+
 def edited_records(
     base: Side,
     head: Side,
     changed: Collection[str] | None = None,
     *,
     revision: str = "",
-    reverts: Sequence[str] = (),
+    reverts: TakenBack = NONE,
 ) -> Iterator[Finding]:
-    """RS430: a ModelVersion record says what was true of what ran. `reverts` are the commits that the change takes back."""
+    """RS430: a ModelVersion record says what was true of what ran. `reverts` are those that removed one."""
     for model, version in _records(base, changed):
         path = record_file(model, version)
         name = f"{model} {version}"
         if head.tree.kind(path) in NOT_OURS:
             continue  # RS241 says so
         if head.tree.kind(path) != "file":
-            message = f"the record of version {version} of {model} was removed{_by_the_revert(reverts)}"
+            by = reverts.get(("record", model, version), ())
+            message = f"the record of version {version} of {model} was removed{_by_the_revert(by)}"
             hint = f"{_put_back(path, revision)}; archive the version in {model_file(model)} instead"
-            if reverts:
+            if by:
                 hint = f"to keep it: {_putting_back([_lost_record(head, model, version)], revision)}, and commit that"
             yield Finding("RS430", message, Where(path), hint)
         elif head.text(path) != base.text(path):
@@ -89,20 +102,21 @@ def removed_quarantines(
     changed: Collection[str] | None = None,
     *,
     revision: str = "",
-    reverts: Sequence[str] = (),
+    reverts: TakenBack = NONE,
 ) -> Iterator[Finding]:
     """RS431: an entry that is gone lets its version come back, and nobody said why.
 
-    `reverts` are the commits that the change takes back: what is lifted with them nobody has lifted either.
+    What a revert lifts nobody has lifted either; what somebody lifts beside it is (`reverts`).
     """
     for model, before, after in _models(base, head, changed):
         path = model_file(model)
         kept = (after.quarantine or {}) if after is not None else {}
-        lost = {loss.version: loss for loss in _lost_quarantines(model, before, after)} if reverts else {}
+        lost = {loss.version: loss for loss in _lost_quarantines(model, before, after) if loss.key in reverts}
         for version in before.quarantine or {}:
             if version not in kept or version in lost:
+                by = reverts.get(("quarantine", model, version), ())
                 what = "removed" if version not in kept else "lifted"
-                message = f"the quarantine of {model} {version} was {what}{_by_the_revert(reverts)}"
+                message = f"the quarantine of {model} {version} was {what}{_by_the_revert(by)}"
                 lift = f'relspec model quarantine {model} {version} --lift "REASON"'
                 hint = f"{_put_back(path, revision)}; then, to let {version} come back: {lift}"
                 if version in lost:
