@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from company import write
+from company import Map, record, registry, tree, write
 from relspec.cli import relspec
+from relspec.diagnostics import Where
+from relspec.loader import Loader
+from relspec.registry.records import Registry
+from relspec.rules.records import check_registry
 
 RECORD = "apiVersion: relspec/v1\nkind: ModelVersion\nmodel: als\nversion: {version}\n"
 FILES = {
@@ -158,3 +162,22 @@ def test_an_allowance_ends_by_the_commit_and_never_by_the_clock(root: Path) -> N
 def test_what_can_t_be_allowed_is_said(root: Path, code: str, until: str) -> None:
     allow(root, until, code)
     assert "RS122" in codes(run(root, "check", "--format", "json"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "path", "why"),
+    [
+        ({"type": "strng"}, ("type",), '"strng" is no type of JSON Schema'),
+        ({"properties": {"a": {"type": 5}}}, ("properties", "a", "type"), "5 is no type of JSON Schema"),
+        ({"properties": {"a": {"minimum": "b"}}}, ("properties", "a", "minimum"), 'minimum can\'t be "b"'),
+        ({"required": ["a", 1]}, ("required", 1), "required can't be 1"),
+        ({"maxLength": "a" * 57}, ("maxLength",), f"maxLength can't be \"{'a' * 57}\""),
+        ({"maxLength": "a" * 58}, ("maxLength",), f"maxLength can't be \"{'a' * 58}\""),
+        ({"maxLength": "a" * 59}, ("maxLength",), f"maxLength can't be \"{'a' * 59}"),
+    ],
+)  # fmt: skip
+def test_what_a_metaschema_refuses_is_said_in_words(schema: Map, path: tuple[str | int, ...], why: str) -> None:
+    files = {**registry("v1"), "registry/als/v1.yaml": record("v1", interface={"output": schema})}
+    (found,) = check_registry(Registry(Loader(tree(files))))
+    assert found.message == f"interface.output is no JSON Schema: {why}"
+    assert found.where == Where("registry/als/v1.yaml", ("interface", "output", *path))

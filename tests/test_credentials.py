@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from company import (
     SERVICE,
@@ -15,6 +16,8 @@ from company import (
     compiled,
     compose,
     kubernetes,
+    record,
+    registry,
     repository,
     run,
     with_service,
@@ -24,15 +27,19 @@ from company import (
 from company import environment as environment_of
 from relspec import packaged
 from relspec.credentials import (
+    NOT_SHOWN,
     hidden,
     hidden_in_prose,
     literal_secrets,
+    masked,
     names_secret,
     secret_in_shell,
     secret_in_text,
     secret_words,
     tells_secret,
+    without_secrets,
 )
+from relspec.diagnostics import Remedy
 from relspec.schema_checks import check_against
 from relspec.targets.helm.chart import Chart
 from relspec.targets.helm.values import validate
@@ -434,6 +441,80 @@ def test_a_number_may_be_a_secret_as_a_text_may(place: str, tmp_path: Path) -> N
     assert str(NUMBER) not in done.out + done.err
 
 
+DIGITS = "98765432"
+
+WITHOUT_QUOTES: Mapping[str, Callable[[str], Files]] = {
+    "a variable": lambda number: _written("env: {PASSWORD: NUMBER}", number),
+    "a variable of a sidecar": lambda number: _written(
+        "sidecars: [{name: log, image: 'log:1', env: {PASSWORD: NUMBER}}]", number
+    ),
+    "a default": lambda number: _written("env: {PASSWORD: {variable: HOST, default: NUMBER}}", number),
+    "a word of a command": lambda number: _written("args: [--password, NUMBER]", number),
+    "a word of a check": lambda number: _written("health: {exec: [ask, --password, NUMBER]}", number),
+    "an annotation": lambda number: _written("annotations: {password: NUMBER}", number),
+    "a label": lambda number: _written("labels: {password: NUMBER}", number),
+    "an argument of a build": lambda number: _written("build: {context: ., args: {DB_PASSWORD: NUMBER}}", number),
+    "an override": lambda number: _written("overrides: {rollouts: {pod: {overhead: {password: NUMBER}}}}", number),
+    "a reference": lambda number: _written("env: {A: {secret: NUMBER}}", number),
+    "a variable of the environment": lambda number: _of_environment("variables: {PASSWORD: NUMBER}", number),
+    "the defaults": lambda number: _of_environment("defaults: {env: {PASSWORD: NUMBER}}", number),
+}
+"""A repository with a number that YAML, its limits or a text refuse, where a secret stands."""
+
+
+def _written(line: str, number: str) -> Files:
+    files = with_service({"health": None})
+    text = yaml.safe_dump(files[RELEASE], sort_keys=False)
+    return {**files, RELEASE: text.replace("  api:\n", f"  api:\n    {line.replace('NUMBER', number)}\n")}
+
+
+def _of_environment(line: str, number: str) -> Files:
+    text = yaml.safe_dump(kubernetes(), sort_keys=False) + line.replace("NUMBER", number) + "\n"
+    return {**company(), ENVIRONMENT: text}
+
+
+@pytest.mark.parametrize("place", WITHOUT_QUOTES)
+@pytest.mark.parametrize("number", [f"{DIGITS}.10", "9876543298765432987654", f"{DIGITS}"])
+def test_a_number_without_quotes_is_in_no_answer(place: str, number: str, tmp_path: Path) -> None:
+    made = repository(tmp_path / "r", WITHOUT_QUOTES[place](number))
+    forms = [("check", "--format", form) for form in ("text", "json", "sarif", "junit", "markdown")]
+    for words in [*forms, ("compile",), ("check", "--fix", "--diff")]:
+        done = run(made.folder, *words)
+        assert DIGITS[:6] not in done.out + done.err, words
+        assert "in quotes" not in done.out + done.err, words
+
+
+@pytest.mark.parametrize("place", [place for place in WITHOUT_QUOTES if place != "a reference"])
+def test_a_number_with_a_dot_is_a_literal_secret(place: str) -> None:
+    found = compiled(WITHOUT_QUOTES[place](f"{DIGITS}.10")).diagnostics
+    assert [(d.code, d.remedy) for d in found if d.severity == "error"] == [("RS231", None)]
+
+
+def test_a_price_by_the_token_is_no_secret() -> None:
+    """A small number with a dot, where a number is allowed; and one without a secret's name is put in quotes."""
+    fee = {"overrides": {"rollouts": {"pod": {"overhead": {"cost_per_token": 0.00025}}}}}
+    assert not [d for d in compiled(with_service(fee)).diagnostics if d.code == "RS231"]
+    (found,) = [d for d in compiled(_written("env: {RATIO: NUMBER}", "0.5")).diagnostics if d.severity == "error"]
+    assert (found.code, found.remedy) == ("RS104", Remedy("quote"))
+
+
+@pytest.mark.parametrize("field", ["uri", "reference"])
+def test_a_secret_in_a_record_reaches_no_output(field: str, tmp_path: Path) -> None:
+    version = record("v1")
+    version["artifact"] = {"uri": "s3://models/als/v1", field: f"https://recs:{HUNTER}@models/als/v1"}
+    service = {"model": "als@v1", "env": {"A": {"model": field}}}
+    files = {**with_service(service), **registry("v1"), "registry/als/v1.yaml": version}
+    made = repository(tmp_path / "r", files)
+    for form in ("text", "json", "sarif", "junit", "markdown"):
+        done = run(made.folder, "check", "--format", form)
+        assert done.code == 1
+        assert HUNTER not in done.out + done.err
+    (found,) = json.loads(run(made.folder, "check", "--format", "json").out)["diagnostics"]
+    assert (found["code"], found["file"]) == ("RS231", "registry/als/v1.yaml")
+    assert run(made.folder, "compile").code == 1
+    assert not (made.folder / "rendered").exists()
+
+
 def test_a_secret_of_an_environment_is_said_once_with_all_its_releases() -> None:
     files = dict(PLACES["an address in the environment"][0]())
     files[RELEASE.replace("recs", "more")] = company()[RELEASE] | {"name": "more"}  # type: ignore[operator]
@@ -529,3 +610,122 @@ def test_a_change_of_a_secret_is_shown_without_it(tmp_path: Path) -> None:
     assert "args" in said["plan HEAD~1..HEAD"].out
     assert "(a literal secret, not shown)" in said["explain staging/recs api.args.1"].out
     assert "its password is ****" in said["history staging/recs"].out
+
+
+ONCE: Mapping[str, Callable[[], Files]] = {
+    "variables": lambda: with_service({}, kubernetes(variables={"DB": DSN})),
+    "defaults": lambda: with_service({}, kubernetes(defaults={"env": {"DB": DSN}})),
+    "values": lambda: own_chart({"image": "{{ service.image.ref }}", "some": {"db": DSN}}),
+    "targets": lambda: with_service(
+        {}, kubernetes(targets={"rollouts": {"namespace": "prod", "prometheus": f"http://u:{HUNTER}@prom:9090"}})
+    ),
+}
+"""An address with a login in a part of an environment; each part is one rule's."""
+
+
+@pytest.mark.parametrize("part", ONCE)
+def test_an_address_in_an_environment_is_said_once(part: str) -> None:
+    (found,) = [d for d in compiled(ONCE[part]()).diagnostics if d.code == "RS231"]
+    assert part in found.path
+
+
+def test_the_reason_of_an_allowance_is_no_place_for_a_secret_to_be_found_in() -> None:
+    """Reports hide what looks like one in a reason (`hidden_in_prose`)."""
+    allowance = {"code": "RS421", "release": "production/recs", "until": "2099-12-31", "reason": f"see {DSN}"}
+    result = compiled(with_service({}, kubernetes(policies={"allow": [allowance]})))
+    assert [d for d in result.diagnostics if d.code == "RS231"] == []
+
+
+def test_a_variable_that_is_called_a_secret_is_one_whoever_reads_it() -> None:
+    files = with_service(
+        {"env": {"DB_PASSWORD": {"environment": "API_KEY"}}}, kubernetes(variables={"API_KEY": HUNTER})
+    )
+    (found,) = [d for d in compiled(files).diagnostics if d.code == "RS231"]
+    assert found.message == "API_KEY holds a literal secret"
+
+
+@pytest.mark.parametrize("option", ["-u", "-U", "--user", "--proxy-user"])
+def test_a_login_behind_an_option_is_one_of_a_command_and_of_a_line(option: str) -> None:
+    login = f"admin:{HUNTER}"
+    assert list(secret_words(["curl", option, login])) == [2]
+    assert list(secret_words(["curl", f"x{option}", login])) == []
+    for form, after in (("curl {} ", " x"), ('["curl", "{}", "', '"]'), ("[curl,'{}','", "']"), ("curl {}=", " x")):
+        before = form.format(option)
+        assert masked([before + login + after]) == [before + "*" * len(login) + after]
+    for line in (f"x{option} {login}", f"curl {option} admin:$PASSWORD_1", f"curl {option} admin:/run/secret1"):
+        assert masked([line]) == [line]
+
+
+@pytest.mark.parametrize(
+    ("word", "secret"),
+    [
+        ("admin:hunte2", True),
+        ("admin:hunt2", False),
+        ("admin:hunter2 x", False),
+        ("1000:1000000", False),
+        ("www-data:www-data_x", False),
+        ("admin:$HUNTER2", False),
+        ("admin:<hunter2>", False),
+        ("admin:{hunter2}", False),
+        ("admin:/hunter2", False),
+        ("admin:*hunter2", False),
+        ("$ADMIN:hunter2", False),
+        ("<admin>:hunter2", False),
+        ("{admin}:hunter2", False),
+        ("a/b:hunter2", False),
+        ("a@b:hunter2", False),
+    ],
+)
+def test_what_stands_behind_such_an_option_is_a_login_or_a_user(word: str, secret: bool) -> None:
+    assert list(secret_words(["run", "--user", word])) == ([2] if secret else [])
+
+
+def test_an_option_counts_for_the_word_behind_it_alone() -> None:
+    login = f"admin:{HUNTER}"
+    assert list(secret_words(["--user", "x", login])) == []
+    assert list(secret_words(["--user", None, login])) == []
+    assert list(secret_words(["--api-key", None, HUNTER])) == []
+    assert list(secret_words(["--password", NUMBER, 12345])) == [1]
+    assert list(secret_words(["--password", True])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("/etc/credentials", f"password: {HUNTER}", True),
+        ("/etc/credentials", f"#!/bin/sh\npassword={HUNTER}", False),
+        ("/etc.d/credentials", f"password: {HUNTER}", True),
+        ("/app/main.py", f"password = {HUNTER}", False),
+        ("/app/main.py", f"password = '{HUNTER}'", True),
+        ("/app/app.YAML", f"password: {HUNTER}", True),
+        ("/app/.env.local", f"PASSWORD={HUNTER}", True),
+    ],
+)
+def test_a_file_without_an_ending_is_a_configuration_unless_it_is_a_script(
+    name: str, content: str, found: bool
+) -> None:
+    assert secret_in_text(name, content) is found
+
+
+def test_a_number_is_a_secret_by_its_name_alone() -> None:
+    said = compiled(with_service({"env": {"PORT": 808080}}, kubernetes(variables={"PORT": 808080}))).diagnostics
+    assert [d for d in said if d.code == "RS231"] == []
+    data = {"port": 123456, "apiKey": 123, "password": True, "items": [{"name": "API_KEY", "value": 12345}]}
+    assert list(literal_secrets(data)) == [(("items", 0, "value"), "API_KEY")]
+    assert list(literal_secrets({"apiKey": 123456})) == [(("apiKey",), "apiKey")]
+    hid = without_secrets({"API_KEY": 123456, "API_TOKEN": 123, "PORT": 123456, "password": True})
+    assert hid == {"API_KEY": NOT_SHOWN, "API_TOKEN": 123, "PORT": 123456, "password": True}
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        (lambda: with_service({"build": {"context": ".", "args": {"API_TOKEN": NUMBER}}}, compose()), 1),
+        (lambda: with_service({"build": {"context": ".", "args": {"API_TOKEN": 100}}}, compose()), 0),
+        (lambda: with_service({"build": {"context": ".", "args": {"PORT": NUMBER}}}, compose()), 0),
+        (lambda: own_chart("scaffold", overrides={"helm": {"password": {"existing": "name"}}}), 0),
+        (lambda: own_chart("scaffold", overrides={"helm": {"password": []}}), 0),
+    ],
+)
+def test_a_number_or_a_map_under_the_name_of_a_secret(files: Callable[[], Files], count: int) -> None:
+    assert len([d for d in compiled(files()).diagnostics if d.code == "RS231"]) == count

@@ -332,7 +332,7 @@ def test_what_lies_behind_a_link_is_never_removed(copy: Repository, tmp_path: Pa
 
 
 def test_no_temporary_file_is_left(copy: Repository) -> None:
-    leftover = copy.folder / "rendered/production/held/rollouts/rollouts.yaml.relspec-tmp"
+    leftover = copy.folder / "rendered/production/held/rollouts/rollouts.yaml.9999999-0123abcd.relspec-tmp"
     leftover.write_text("half a file")
     output = leftover.with_name("rollouts.yaml")
     output.write_text("old\n")

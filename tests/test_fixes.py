@@ -54,6 +54,10 @@ FIXED: Mapping[str, tuple[str, str]] = {
     "text as a number": (release('    replicas: "2"   # two\n'), release("    replicas: 2   # two\n")),
     "yes as a boolean": (release("    security: {root: no}\n"), release("    security: {root: false}\n")),
     "a word in another case": (release("    restart: Always\n"), release("    restart: always\n")),
+    "blank lines of tabs": (
+        release("\t\n    env: {A: b}\n  \t \n    replicas: 2\n"),
+        release("\n    env: {A: b}\n\n    replicas: 2\n"),
+    ),
     "a duplicate line": (release("    replicas: 2\n    replicas: 2\n"), release("    replicas: 2\n")),
     "a comment above the second of two lines": (
         release("    replicas: 2\n    # for the load\n    replicas: 2\n"),
@@ -142,6 +146,11 @@ GATED: Mapping[str, tuple[str, str]] = {
         "    strategy:\n      canary:\n        autoPromotionEnabled: false # gate\n        steps: [{setWeight: 5}]\n",
         "    strategy:\n      canary:\n        steps: [{setWeight: 5}, {pause: {}}]  # gate\n",
     ),
+    "the comment beside it in flow style": (
+        "    strategy: {canary: {\n      autoPromotionEnabled: false,  # gate\n      steps: [\n        {setWeight: 5},\n"
+        "      ]}}\n",
+        "    strategy: {canary: {\n      steps: [\n        {setWeight: 5}, {pause: {}},  # gate\n      ]}}\n",
+    ),
     "a comment that is about more": (
         STEPPED + "        # how\n        autoPromotionEnabled: false\n        maxSurge: 1\n",
         STEPPED + "          - pause: {}\n        # how\n        maxSurge: 1\n",
@@ -158,6 +167,16 @@ GATED: Mapping[str, tuple[str, str]] = {
 
 UNTOUCHED_GATES: Mapping[str, str] = {
     "both have a comment": STEPPED + "          - pause: {}  # Ann\n        autoPromotionEnabled: false  # Bob\n",
+    "both have a comment, in flow style": (
+        "    strategy: {canary: {\n      autoPromotionEnabled: false,  # Bob\n      steps: [\n"
+        "        {setWeight: 5}, {pause: {}},  # Ann\n      ]}}\n"
+    ),
+    "a comment that would be lost in flow style": (
+        "    strategy: {canary: {\n      autoPromotionEnabled: true,  # by itself\n      steps: [{setWeight: 5}]}}\n"
+    ),
+    "a comment after its comma that would be lost": (
+        "    strategy: {canary: {\n      autoPromotionEnabled: true  # by itself\n      , steps: [{setWeight: 5}]}}\n"
+    ),
     "a comment that would be lost": STEPPED + "        autoPromotionEnabled: true  # by itself\n",
     "comments above it that would be lost": STEPPED + "        # by itself\n        autoPromotionEnabled: true\n",
 }

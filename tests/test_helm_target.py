@@ -323,7 +323,7 @@ WRONG: list[tuple[str, dict[str, c.Content], str, str, str]] = [
         repository(environment_text(MODELKIT, '{modelkitRef: "{{ service.gone }}"}'), charts=(MODELKIT,)),
         "RS501", ENVIRONMENT, '"{{',
     ),
-    ("unknown name", with_template(MODELKIT_TEMPLATE + "seed: {{ service.gone }}\n"), "RS501", TEMPLATE, "seed"),
+    ("unknown name", with_template(MODELKIT_TEMPLATE + "seed: {{ service.gone }}\n"), "RS501", TEMPLATE, "gone"),
     ("a list", with_template("- {{ service.name }}\n"), "RS504", TEMPLATE, "-"),
     ("nothing", with_template("# {{ service.name }}\n"), "RS504", TEMPLATE, "#"),
     ("a value of the release", with_template(services=API + "    replicas: 9\n"), "RS531", RELEASE, "9"),

@@ -81,7 +81,7 @@ MISTAKES: Mapping[str, Mistake] = {
         "extends",
         "labels: {a: «&a» [x, x]}\n",
     ),
-    "a directive": Mistake("RS107", "remove the line", files={RELEASE: "«%»FOO bar\n---\n" + HEAD + BASE}),
+    "a directive": Mistake("RS107", "remove the line", files={RELEASE: "«%FOO bar»\n---\n" + HEAD + BASE}),
     "unknown tag": Mistake("RS107", "plain", 'args: [«!!python/object/apply:os.system» "true"]\n'),
     "extends leaves the repository": Mistake(
         "RS241", "inside the repository", files=of_release("extends: «../../../../bases/recs.yaml»\n")
@@ -192,10 +192,10 @@ MISTAKES: Mapping[str, Mistake] = {
         "RS500", "", files={KUBERNETES: "---\nkind: Rollout\n«{% for rollout in rollouts %}»\n"}
     ),
     "undefined name in a template": Mistake(
-        "RS501", "", files={KUBERNETES: "---\nkind: Rollout\n«metadata: {name: {{ rollout.name }}}»\n"}
+        "RS501", "", files={KUBERNETES: "---\nkind: Rollout\nmetadata: {name: {{ «rollout».name }}}\n"}
     ),
     "template that tries to reach Python internals": Mistake(
-        "RS502", "", files={KUBERNETES: "---\nkind: Rollout\n«metadata: {name: {{ release.__class__ }}}»\n"}
+        "RS502", "", files={KUBERNETES: "---\nkind: Rollout\nmetadata: {name: {{ release.«__class__» }}}\n"}
     ),
     "missing chart": Mistake(
         "RS530", "", environment={"targets": "helm: {chart: «../../charts/none», values: {image: a}}\n"}

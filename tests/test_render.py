@@ -576,9 +576,9 @@ def test_a_wrong_template_gives_its_code_and_line(wrong: str) -> None:
 
 
 def test_the_range_of_a_finding_is_its_line_without_the_indent() -> None:
-    where = refused("a: 1\nb:\n  c: {{ nope }}  \n").where
+    where = refused("a: 1\nb:\n  c: {{ 1 ~ [] }}  \n").where
     assert where.range is not None
-    assert (where.range.line, where.range.column, where.range.end_line, where.range.end_column) == (3, 3, 3, 16)
+    assert (where.range.line, where.range.column, where.range.end_line, where.range.end_column) == (3, 3, 3, 18)
 
 
 def test_a_finding_in_an_included_template_names_that_one() -> None:

@@ -581,3 +581,35 @@ def test_an_image_that_all_releases_of_a_base_lack_is_missed_at_the_base() -> No
     assert missed(None, None) == [(BASE, ("production/r0", "production/r1"))]
     assert missed(None, "a:1") == [("environments/production/r0/release.yaml", ("production/r0",))]
     assert missed("a:1", "a:1") == []
+
+
+def test_an_image_is_missed_at_the_base_where_nobody_else_could_have_given_it() -> None:
+    """Only the releases that have the base's service count, and more than one of them."""
+    bare: Map = {"resources": {"cpu": 1}}
+
+    def missed(*services: Map | None, **others: Map) -> list[str]:
+        files = {name: text for name, text in held({}, {"image": None}).items() if name != RECS}
+        files[BASE] = base({"api": bare, "worker": {"image": "a:1", **bare}})
+        for number, service in enumerate(services):
+            path = f"environments/production/r{number}/release.yaml"
+            files[path] = release(f"r{number}", {"api": service}, extends="../../../bases/recs.yaml")
+        files |= {f"environments/production/{name}/release.yaml": other for name, other in others.items()}
+        found = [d for d in compiled(files).diagnostics if d.code == "RS202"]
+        assert all(d.related == () for d in found if d.file == BASE)
+        return [d.file.removeprefix("environments/production/").removesuffix("/release.yaml") for d in found]
+
+    image: Map = {"image": "a:1"}
+    assert missed({}) == ["r0"], "one release is no reason to blame the base"
+    assert missed({}, {}) == [BASE]
+    assert missed({}, {}, image) == ["r0", "r1"]
+    assert missed({}, {}, None) == [BASE], "the third leaves the service out"
+    assert missed({}, {}, other=release("other", {"api": {**image, **bare}})) == [BASE], "of no base"
+
+
+def test_the_place_of_an_alias_is_its_own_line() -> None:
+    files = {**held({"model": "als@prod"}), MODEL: model(versioning="semver", aliases={"last": "v0.3", "prod": "v0.3"})}
+    files[MODEL] = {**files[MODEL], "lifecycle": {"v0.3": "archived"}}  # type: ignore[dict-item]
+    (found,) = [d for d in compiled(files).diagnostics if d.code == "RS410"]
+    (place,) = found.related
+    lines = written(files[MODEL]).decode().splitlines()
+    assert lines[place.range.line - 1].strip() == "prod: v0.3"

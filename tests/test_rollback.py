@@ -27,14 +27,16 @@ from company import (
     release,
     repository,
     run,
+    tree,
     without_none,
     write,
 )
 from relspec import editor_schemas
 from relspec.cli.rollback import command
 from relspec.compiler import Compiler
-from relspec.diagnostics import RelspecError
+from relspec.diagnostics import RelspecError, Where
 from relspec.gitops.declared import Declared, declare
+from relspec.gitops.quarantined import brought_back
 from relspec.lock import text as lock_text
 from relspec.tree import MemoryTree
 
@@ -799,3 +801,55 @@ def test_what_people_wrote_never_reaches_the_terminal_raw(make: Make, form: str)
     done = company.rollback("production/recs", "--format", form)
     assert "\x1b" not in done.out
     assert form == "json" or "\u202e" not in done.out
+
+
+OLD: Map = {"variants": {"old": {"model": "als@v2"}}}
+NEW: Map = {"candidate": {"model": "als@v2"}, "strategy": {"canary": {"weight": 10}}}
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "what"),
+    [
+        ("v1", "v2", "run"),
+        ("v2", "v2", ""),
+        ("v1", "v3", ""),
+        (None, "v2", "run"),
+        (None, None, ""),
+        ("v2", None, ""),
+        (("v1", NEW), "v2", "run"),
+        ("v2", ("v1", NEW), ""),
+        ("v1", ("v1", NEW), "run"),
+        ("v1", ("v1", OLD), "have a variant with"),
+        (("v1", NEW), ("v1", OLD), ""),
+        (("v1", OLD), ("v1", OLD), ""),
+        (("v1", OLD), ("v1", NEW), "run"),
+        (("v1", OLD), ("v1", {**OLD, "active": "old"}), "run"),
+        ("v1", ("v1", {**OLD, "active": "old"}), "run"),
+        (("v1", {**OLD, "active": "old"}), ("v1", OLD), ""),
+        ("v1", ("v1", {"variants": {"old": {"image": "a:1"}}}), ""),
+    ],
+)
+def test_what_going_back_brings_back(now: Any, then: Any, what: str) -> None:
+    """v2 is in quarantine, that of v3 was lifted; in the order stable, candidate, variant less is no news."""
+    v2 = {"reason": "wrong data", "since": "2026-01-01"}
+    lifted = {**v2, "lifted": "it was not"}
+    models = registry("v1", "v2", "v3", quarantine={"v2": v2, "v3": lifted})
+
+    def state(said: Any) -> Declared:
+        version, fields = said if isinstance(said, tuple) else (said, {})
+        service = {**SERVICE, **({"model": f"als@{version}"} if version else {}), **fields}
+        files = {ENVIRONMENT: kubernetes(), **models, RECS: release("recs", {"api": service})}
+        found = declare(tree(files), "production/recs")
+        assert isinstance(found, Declared)
+        return found
+
+    known = Compiler(tree(models)).resolver.registry
+    found = list(brought_back(known, "production/recs", state(now) if now else None, state(then), ["api"]))
+    wanted = f"api of production/recs would {what} als v2 again, in quarantine since 2026-01-01: wrong data"
+    assert [(each.code, each.message) for each in found] == ([("RS411", wanted)] if what else [])
+    for each in found:
+        assert each.where == Where(MODEL, ("quarantine", "v2"))
+        assert each.release == "production/recs"
+        assert each.hint.startswith("name another state: --to REV or --to VERSION; or lift it first: ")
+    nobody = Compiler(tree({})).resolver.registry
+    assert list(brought_back(nobody, "production/recs", None, state(then), ["api"])) == [], "a model that is gone"

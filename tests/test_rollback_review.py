@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from company import SERVICE, Content, Map, kubernetes, record, registry, release, repository, run
+from company import SERVICE, Content, Map, kubernetes, record, registry, release, repository, run, write
 from relspec import editor_schemas
 from relspec.lock import text as lock_text
 from test_rollback import ENVIRONMENT, MODEL, RECS, Company, Files, lines
@@ -336,3 +336,37 @@ def test_a_link_that_went_has_to_be_put_back_by_hand(tmp_path: Path) -> None:
     made.made.git(*line.split()[1:])
     made.made.commit("the link again")
     assert made.rollback("production/recs").code == 0
+
+
+# --- who else is concerned
+
+
+def test_a_breaking_way_back_names_who_calls_the_release(tmp_path: Path) -> None:
+    """Nobody else goes back and nothing else is looked at, but who calls it is found all the same."""
+    made = company(tmp_path, **interfaces(SIX, SEVEN))
+    made.write({RECS: recs("v2")}, "v2")
+    (found,) = (each for each in proposed(made, "production/recs")["diagnostics"] if each["code"] == "RS434")
+    assert found["message"].endswith("; production/web uses production/recs")
+    assert not found["hint"], "who has to come along the readiness says, and what only warns is not refused"
+
+
+def test_a_quarantine_names_what_can_not_be_asked_and_what_has_no_way_out(tmp_path: Path) -> None:
+    made = company(tmp_path, **{WEB: release("web", {"app": {**SERVICE, "variants": {"old": {"model": "als@v2"}}}})})
+    late = "environments/production/late/release.yaml"
+    made.write({RECS: recs("v2")}, "v2")
+    (made.folder / late).parent.mkdir()
+    write(made.folder, {late: release("late", service("v9"))})
+    made.made.commit("it can't be resolved")
+    notes = proposed(made, "production/recs", "--quarantine", "--reason", "slow")["notes"]
+    assert "production/late can't be resolved: whether it runs als v2 is not known" in notes
+    assert "als v2 still runs in production/web (app variant old)" in notes
+
+
+def test_all_that_still_runs_a_version_is_named_in_one_line(tmp_path: Path) -> None:
+    two = release("web", {name: service("v2")["api"] for name in ("app", "job")})
+    made = company(tmp_path, **{WEB: two})
+    made.write({RECS: recs("v2")}, "v2")
+    notes = proposed(made, "production/recs", "--quarantine")["notes"]
+    (note,) = (note for note in notes if "still runs" in note)
+    assert note.startswith("als v2 still runs in production/web (app), production/web (job); to leave it: relspec set ")
+    assert note.count("; relspec set production/web ") == 1

@@ -18,6 +18,7 @@ from company import (
     SERVICE,
     STRATEGIES,
     base,
+    codes,
     company,
     compiled,
     compose,
@@ -32,6 +33,7 @@ from company import (
     write,
     written,
 )
+from relspec import packaged
 from relspec.compiler import Compiler
 from relspec.diagnostics import Finding, Severity, Where
 from relspec.discovery import Place
@@ -988,3 +990,171 @@ def test_what_is_no_base_reaches_no_release() -> None:
     assert reached(side, side, ["README.md"]) == []
     assert reached(side, side, ["bases/a.yaml"]) == ["production/recs"], "with a backslash it may extend anything"
     assert reached(side, side, None) == ["production/recs"]
+
+
+# --- what is said of a release that has errors already
+
+UNKNOWN: Map = {"model": "nothing@v1"}
+"""What makes it impossible to resolve a service: RS201, and nothing more."""
+
+FAST: Map = {"analyses": {"fast": {"query": "vector(1)", "success": "true"}}}
+
+OF_ITSELF: Mapping[str, tuple[str, Map]] = {
+    "name": ("RS132", {}),
+    "ports": ("RS130", {"ports": {"http": 8080, "admin": 8080}}),
+    "named ports": ("RS131", {"route": "nowhere"}),
+    "companions": ("RS223", {"sidecars": [{"name": "proxy", "image": "a:1"}, {"name": "proxy", "image": "a:1"}]}),
+    "labels": ("RS223", {"labels": {"app.kubernetes.io/name": "mine"}}),
+    "shutdown": ("RS426", {"shutdown": {"grace": "5s", "drain": "10s"}}),
+    "secrets": ("RS231", {"env": {"API_KEY": KEY}}),
+    "paths": ("RS243", {"writable": ["/a", "/a/"]}),
+    "candidates": ("RS303", CANDIDATE),
+}
+
+
+@pytest.mark.parametrize("case", OF_ITSELF)
+def test_a_service_that_is_not_resolved_is_told_what_is_wrong_with_itself(case: str) -> None:
+    code, wrong = OF_ITSELF[case]
+    name = "a" * 60 if case == "name" else "api"
+    assert codes(compiled(company({name: {**SERVICE, **wrong}}))) == [code]
+    assert codes(compiled(company({name: {**SERVICE, **wrong, **UNKNOWN}}))) == sorted([code, "RS201"])
+
+
+def test_what_depends_on_what_is_not_known_is_not_said() -> None:
+    wanted = {"resources": None, "health": None}
+    assert codes(compiled(with_service(wanted))) != []
+    assert codes(compiled(with_service({**wanted, **UNKNOWN}))) == ["RS201"]
+
+
+OF_THE_REST: Mapping[str, tuple[str, Map, Map, Map]] = {
+    "published ports": ("RS130", {"ports": {"http": {"port": 80, "publish": 80}}}, compose(), {}),
+    "dependencies": ("RS205", {"dependsOn": ["nobody"]}, compose(), {}),
+    "variables of secrets": ("RS230", {"env": {"A": {"secret": "a-b/c"}, "B": {"secret": "a/b-c"}}}, compose(), {}),
+    "secrets of the release": ("RS231", {}, kubernetes(), {"overrides": {"helm": {"a": KEY}}}),
+    "placeholders": ("RS122", {}, kubernetes(expose={"host": "{relase}.acme.example"}), {}),
+    "version of Kubernetes": (
+        "RS122",
+        {},
+        kubernetes(targets={"rollouts": {"namespace": "ml", "kubernetes": "1.2"}}),
+        {},
+    ),
+    "allowances": (
+        "RS122",
+        {},
+        kubernetes(policies={"allow": [{"code": "RS101", "release": "production/recs", "until": "2099-12-31", "reason": "x"}]}),
+        {},
+    ),
+    "a rule of services": ("RS125", {"verify": [{"exec": ["a"]}]}, kubernetes(), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OF_THE_REST)
+def test_a_service_that_is_not_resolved_hides_nothing_of_the_rest(case: str) -> None:
+    code, wrong, where, fields = OF_THE_REST[case]
+    pair = {"api": {**SERVICE, **wrong}, "web": {**SERVICE, **wrong}}
+    said = codes(compiled(company(pair, where, **fields)))
+    assert code in said
+    broken = {**pair, "broken": {**SERVICE, **UNKNOWN}}
+    assert codes(compiled(company(broken, where, **fields))) == sorted([*said, "RS201"])
+
+
+def test_a_dependency_on_a_service_that_is_not_resolved_is_one_that_is_there() -> None:
+    pair = {"api": {**SERVICE, "dependsOn": ["broken"]}, "broken": {**SERVICE, **UNKNOWN}}
+    assert codes(compiled(company(pair, compose()))) == ["RS201"]
+    pair["broken"] = {**SERVICE, "build": {"args": {"A": "b"}}}
+    assert codes(compiled(company(pair, compose()))) == ["RS121"], "of which nothing could be made"
+
+
+@pytest.mark.parametrize("more", [{}, UNKNOWN], ids=["known", "not resolved"])
+@pytest.mark.parametrize("active", ["old", "none"])
+def test_a_candidate_beside_an_active_variant_waits_for_no_strategy(active: str, more: Map) -> None:
+    """Not even where there is no such variant: that is said, and is one mistake."""
+    service = {**CANDIDATE, "variants": {"old": {"image": "ghcr.io/acme/recs:1.7.0"}}, **more}
+    assert "RS303" in codes(compiled(with_service(service)))
+    assert "RS303" not in codes(compiled(with_service({**service, "active": active})))
+
+
+@pytest.mark.parametrize("namespace", ["{a: b}", "[a]", "5"])
+def test_an_object_whose_namespace_is_no_text_is_left_to_its_schema(namespace: str) -> None:
+    """It has no address that another object could have, too."""
+    one = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: own, namespace: {namespace}}}\n"
+    template = (packaged.packaged_template("rollouts/rollouts.yaml.j2") or "").rstrip("\n") + "\n" + one
+    files = {**company(), "templates/rollouts/rollouts.yaml.j2": template}
+    files["environments/production/web/release.yaml"] = release("web")
+    assert set(codes(compiled(files))) == {"RS520"}
+
+
+def test_who_misses_a_service_is_told_the_others() -> None:
+    pair = {"api": {**SERVICE, "dependsOn": ["wbe"]}, "web": SERVICE, "shop": SERVICE}
+    (found,) = compiled(company(pair, compose())).diagnostics
+    assert "web" in found.hint
+    (found,) = compiled(company({"api": {**SERVICE, "dependsOn": ["wbe"]}}, compose())).diagnostics
+    assert found.hint == "services here: none"
+
+
+@pytest.mark.parametrize("target", ["rollouts", "helm"])
+def test_what_a_template_writes_for_two_releases_is_said_where_it_names_it(target: str) -> None:
+    """In the packaged chart's values an object is one element of a list."""
+    name = "rollouts/rollouts.yaml.j2"
+    one = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  namespace: ml\n  name: own\n"
+    text = (packaged.packaged_template(name) or "").rstrip("\n") + "\n" + one
+    files = with_service({}, environment(targets={target: {"namespace": "ml"}})) | {f"templates/{name}": text}
+    files["environments/production/web/release.yaml"] = release("web")
+    (found,) = (each for each in compiled(files).diagnostics if each.code == "RS221")
+    assert found.file == f"templates/{name}"
+    assert found.range is not None
+    assert found.range.line == text.count("\n")
+    assert found.message == "ConfigMap own in namespace ml of cluster production is also written by production/recs"
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ({"volumes": {"/a": ["hots"]}}, [("RS104", ("volumes", "/a"))]),
+        ({"volumes": {"/a": {"nothing": 1}}}, [("RS104", ("volumes", "/a"))]),
+        ({"volumes": {"/a": {"hots": "/b"}}}, [("RS120", ("volumes", "/a", "hots"))]),
+        ({"image": [], "imgae": "x"}, [("RS104", ("image",)), ("RS120", ("imgae",))]),
+    ],
+    ids=str,
+)
+def test_each_mistake_has_its_own_answer(service: Map, said: list[tuple[str, tuple[str, ...]]]) -> None:
+    found = validate(Release, {**RELEASE, "services": {"api": service}}, "x.yaml")
+    assert [(each.code, each.where.path) for each in found] == [
+        (code, ("services", "api", *path)) for code, path in said
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint", "certain"), [("IMAGE", "image", True), ("imgae", "image", True), ("minReplicas", "replicas", False)]
+)
+def test_only_a_slip_of_the_fingers_is_mended(key: str, hint: str, certain: bool) -> None:
+    (found,) = validate(Release, {**RELEASE, "services": {"api": {key: "x"}}}, "x.yaml")
+    assert (found.hint, found.remedy is not None) == (f"did you mean {hint}?", certain)
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message", "hint"),
+    [
+        (
+            {"secret": "a/b", "variable": "X"},
+            "RS125",
+            "A is either secret or variable, not both",
+            "keep one of the two: it does not go with secret",
+        ),
+        (
+            {"secret": "a/b", "default": "X"},
+            "RS120",
+            'A has no field "default" beside secret',
+            "remove it: it does not go with secret",
+        ),
+        (
+            ["secret"],
+            "RS104",
+            "A: an environment variable is text, {model}, {secret}, {environment} or {variable}",
+            "write {model: …} or {secret: …} or {environment: …} or {variable: …}",
+        ),
+    ],
+)
+def test_keys_of_two_forms_are_told_apart(value: Any, code: str, message: str, hint: str) -> None:
+    (found,) = validate(Release, {**RELEASE, "services": {"api": {"env": {"A": value}}}}, "x.yaml")
+    assert (found.code, found.message, found.hint) == (code, message, hint)

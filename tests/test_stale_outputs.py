@@ -21,6 +21,7 @@ from company import (
     run,
     write,
 )
+from relspec.lock import EDITION
 
 AMEND = "relspec compile && git add -A rendered && git commit --amend --no-edit"
 COMMIT = "relspec compile && git add -A rendered && git commit -m Recompile"
@@ -247,3 +248,52 @@ def test_a_work_tree_and_a_bare_repository(two: Repository, tmp_path: Path) -> N
     bare = tmp_path / "bare.git"
     subprocess.run(["git", "clone", "-q", "--bare", two.folder, bare], env=GIT_ENVIRONMENT, check=True)
     assert list(stale_since(Repository(bare), "HEAD~1")) == ["rendered/production/recs/rollouts/rollouts.yaml"]
+
+
+def test_an_output_out_of_date_is_said_with_its_release(two: Repository) -> None:
+    edited(two, RECS, "1.8.2", "1.9.0")
+    two.commit("not compiled")
+    found = json.loads(run(two.folder, "check", "--since", "HEAD~1", "--format", "json").out)["diagnostics"]
+    assert [each["releases"] for each in found if each["code"] == "RS601"] == [["production/recs"]]
+
+
+@pytest.mark.parametrize("ref", ["refs/remotes/origin/topic", "refs/remotes/origin/notmain", "refs/tags/main"])
+def test_only_the_main_branch_of_a_remote_keeps_a_commit_from_being_amended(made: Repository, ref: str) -> None:
+    made.git("update-ref", ref, "HEAD")
+    assert hint(made.folder) == AMEND
+
+
+def test_an_output_of_a_target_that_went_counts(two: Repository) -> None:
+    write(two.folder, {ENVIRONMENT: kubernetes(targets={"compose": {}, "rollouts": {}})})
+    compiled(two, "compose, too")
+    write(two.folder, {ENVIRONMENT: kubernetes(targets={"rollouts": {}})})
+    two.commit("without it, not compiled")
+    assert list(stale_since(two, "HEAD~1")) == ["rendered/production/recs/compose/compose.yaml"]
+    compiled(two, "compiled")
+    assert stale_since(two, "HEAD~2") == {}
+
+
+def test_a_branch_without_a_commit_has_no_outputs_yet(two: Repository) -> None:
+    base = two.git("rev-parse", "HEAD")
+    two.git("checkout", "-q", "--orphan", "anew")
+    edited(two, RECS, "1.8.2", "1.9.0")
+    assert stale_since(two, base) == {}
+
+
+def test_what_another_edition_writes_is_not_called_stale(two: Repository, tmp_path: Path) -> None:
+    """Looked at in a bare repository, where a lock of another edition stops nothing."""
+    edited(two, RECS, "1.8.2", "1.9.0")
+    two.commit("not compiled")
+    edited(two, "relspec.lock", f"edition: {EDITION}", f"edition: {EDITION + 1}")
+    two.commit("a relspec of tomorrow")
+    bare = tmp_path / "bare.git"
+    subprocess.run(["git", "clone", "-q", "--bare", two.folder, bare], env=GIT_ENVIRONMENT, check=True)
+    assert stale_since(Repository(bare), "HEAD~2") == {}
+
+
+def test_an_edited_output_of_no_release_is_nobodys(two: Repository) -> None:
+    """A file that lies in the folder of the outputs, but in that of no release."""
+    header = (two.folder / "rendered/staging/search/compose/compose.yaml").read_text().partition("\n")[0]
+    write(two.folder, {"rendered/staging/notes.yaml": f"{header}\na: 1\n"})
+    two.commit("a file beside them")
+    assert stale_since(two, "HEAD~1") == {}

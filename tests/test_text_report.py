@@ -252,7 +252,9 @@ def test_nothing_reaches_the_terminal_as_a_command() -> None:
 
 def test_nothing_reaches_a_ci_runner_as_a_command() -> None:
     nasty = diagnostic(
-        message="a b ::set-output name=x::y c", file="::add-mask::x", hint="a ##[add-mask]b ##vso[task.x]b ::stop-commands::x"
+        message="a b ::set-output name=x::y c",
+        file="::add-mask::x",
+        hint="a ##[add-mask]b ##vso[task.x]b ::stop-commands::x",
     )
     for width in range(40, 80):
         lines = shown(nasty, "\n  ##[error]x ##vso[x]\n", width)

@@ -21,6 +21,8 @@ from relspec.diagnostics import Finding, RelspecError
 from relspec.workspace import MARKER, TEMPORARY, Changes, apply, compare
 
 OUTPUT = "rendered/staging/recs/compose/compose.yaml"
+LEFT = ".9999999-0123abcd" + TEMPORARY
+"""What a process leaves that is killed. No system has a process of this id."""
 
 
 @pytest.fixture
@@ -170,12 +172,72 @@ def test_out_says_why_a_folder_is_none(root: Path, folder: str, code: str, words
 
 
 def test_what_a_kill_left_behind_is_named_and_removed(root: Path) -> None:
-    left = root / (OUTPUT + TEMPORARY)
+    left = root / (OUTPUT + LEFT)
     left.write_text("half a fi")
-    assert f"no longer compiled: {OUTPUT}{TEMPORARY}" in run(root, "compile", "--check").output
+    assert f"no longer compiled: {OUTPUT}{LEFT}" in run(root, "compile", "--check").output
     run(root, "compile")
     assert not left.exists()
     assert run(root, "compile", "--check").return_value == 0
+
+
+def test_what_another_process_is_writing_is_left_alone_until_that_is_gone(root: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    writing = root / f"{OUTPUT}.{other.pid}-0123abcd{TEMPORARY}"
+    try:
+        writing.write_bytes((root / OUTPUT).read_bytes())
+        assert run(root, "compile", "--check").return_value == 0
+        run(root, "compile")
+        assert writing.exists()
+    finally:
+        other.communicate()
+    run(root, "compile")
+    assert not writing.exists()
+
+
+def test_what_an_earlier_process_of_the_same_id_left_is_removed(root: Path) -> None:
+    left = root / f"{OUTPUT}.{os.getpid()}-0123abcd{TEMPORARY}"
+    left.write_text("half a fi")
+    run(root, "compile")
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "NOTES",
+            "NOTES.1",
+            "NOTES.0-0123abcd",
+            "NOTES.99999999-0123abcd",
+            "NOTES.9999999-0123abc",
+            "9999999-0123abcd",
+        ),
+        "NOTES.9999999-0123ABCD",
+    ],
+)
+def test_a_file_of_somebody_s_that_only_ends_like_ours_is_kept(root: Path, name: str) -> None:
+    own = root / Path(OUTPUT).with_name(name + TEMPORARY)
+    own.write_text("mine\n")
+    assert run(root, "compile", "--check").return_value == 0
+    run(root, "compile")
+    assert own.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--out", "build")], ids=" ".join)
+def test_a_plain_file_in_the_place_of_an_output_is_replaced_and_others_are_kept(
+    root: Path, arguments: tuple[str, ...]
+) -> None:
+    """The answer to a conflict in the outputs is one compile, whatever the merge left of the header."""
+    run(root, "compile", *arguments)
+    path = root / ("build/" + OUTPUT.removeprefix("rendered/") if arguments else OUTPUT)
+    wanted = path.read_bytes()
+    beside = path.with_name("own.yaml")
+    conflict = b"<<<<<<< HEAD\n" + wanted + b"=======\nservices: {}\n>>>>>>> other\n"
+    for data in (b"services: {}\n", conflict, b"", b"\0"):
+        beside.write_bytes(b"services: {}\n")
+        path.write_bytes(data)
+        assert run(root, "compile", *arguments).return_value == 0
+        assert (path.read_bytes(), beside.read_bytes()) == (wanted, b"services: {}\n")
 
 
 def test_json_says_which_outputs_are_out_of_date(root: Path) -> None:
@@ -236,7 +298,7 @@ def test_many_folders_are_written_with_few_descriptors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("link", ["rendered", "rendered/p", "rendered/p/helm"])
-@pytest.mark.parametrize("name", ["old.yaml", "old.yaml" + TEMPORARY])
+@pytest.mark.parametrize("name", ["old.yaml", "old.yaml" + LEFT])
 def test_a_folder_that_becomes_a_link_after_compare_leads_nowhere(tmp_path: Path, link: str, name: str) -> None:
     root, victim = tmp_path / "repository", tmp_path / "victim"
     write(root, {f"rendered/p/helm/{name}": HEADER, "rendered/a/new.yaml": HEADER})
@@ -315,6 +377,52 @@ def test_what_was_written_before_a_rename_failed_is_said(tmp_path: Path) -> None
     assert finding.hint is not None
     assert finding.hint.endswith("run: relspec compile")
     assert on_disk(tmp_path) == {"rendered/a.yaml": b"new", "rendered/b.yaml": b"new"}
+
+
+AT_ONCE = """
+import sys
+from pathlib import Path
+from relspec.workspace import MARKER, apply, compare
+
+root = Path(sys.argv[1])
+files = {f"rendered/r{number}/a.yaml": MARKER + b"%d" % number for number in range(5)}
+apply(root, files, compare(root, files, ["rendered"]))
+"""
+
+
+@pytest.mark.parametrize("call", [1, 3, 5])
+@pytest.mark.parametrize("what", ["open", "rename"])
+def test_two_that_write_the_same_at_once_both_end_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, call: int
+) -> None:
+    """The other one begins and ends while this one has files written, and none or some of them renamed."""
+    files = {f"rendered/r{number}/a.yaml": MARKER + b"%d" % number for number in range(5)}
+    write(tmp_path, {"rendered/old/b.yaml": HEADER})
+    changes = compare(tmp_path, files, ["rendered"])
+    calls = []
+    plain = getattr(os, what)
+
+    def interrupted(path: str, *arguments: object, **named: object) -> object:
+        calls.append(path)
+        if TEMPORARY in str(path) and sum(TEMPORARY in str(each) for each in calls) == call:
+            subprocess.run([sys.executable, "-c", AT_ONCE, str(tmp_path)], check=True)
+        return plain(path, *arguments, **named)
+
+    monkeypatch.setattr(os, what, interrupted)
+    apply(tmp_path, files, changes)
+    monkeypatch.undo()
+    assert sum(TEMPORARY in str(each) for each in calls) == 5
+    assert on_disk(tmp_path) == files
+
+
+def test_what_was_removed_meanwhile_is_no_matter_of_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(os, "rename", gone)
+    finding = refused(tmp_path, {"rendered/a.yaml": b"new"}, Changes(("rendered/a.yaml",), ()))
+    assert finding.hint == "something else removed files here meanwhile; run: relspec compile"
+    assert on_disk(tmp_path) == {}
 
 
 # --- stdout that takes nothing

@@ -42,7 +42,7 @@ from relspec.targets.draft import Draft, Target
 from relspec.targets.helm.chart import Charts
 from relspec.targets.helm.target import OBJECTS, helm
 from relspec.targets.rollouts.target import rollouts
-from relspec.tree import Tree, normalise
+from relspec.tree import NOT_OURS, Tree, absent, normalise, not_ours
 
 SETTINGS = "relspec.yaml"
 INTERNAL = "RS900"
@@ -118,19 +118,32 @@ class Compiler:
 
     @cached_property
     def settings(self) -> Repository:
-        """relspec.yaml, or its defaults. Raises RelspecError: RS240 for a schema that is not there, and what a document may."""
+        """relspec.yaml, or its defaults.
+
+        Raises RelspecError: RS240 for a schema that is not there, RS241 for one that is a link, and what a document may.
+        """
         if self.tree.kind(SETTINGS) == "missing":
             return Repository(apiVersion="relspec/v1", kind="Repository")
         settings = Repository.model_validate(self.loader.document(SETTINGS, Repository, "Repository"))
-        missing = []
-        for index, schema in enumerate(settings.schemas):
-            place = Where(SETTINGS, ("schemas", index))
-            if self.tree.kind(normalise(schema, origin=place)) not in ("file", "folder"):
-                hint = "create it, or take it out of `schemas`"
-                missing.append(Finding("RS240", f"there is no file or folder {schema}", place, hint))
-        if missing:
-            raise RelspecError(*missing)
+        problems = [
+            problem
+            for index, schema in enumerate(settings.schemas)
+            if (problem := self._no_schema(schema, Where(SETTINGS, ("schemas", index))))
+        ]
+        if problems:
+            raise RelspecError(*problems)
         return settings
+
+    def _no_schema(self, schema: str, place: Where) -> Finding | None:
+        """Why there is no file or folder at a path that `schemas` names at `place`; None where there is one."""
+        path = normalise(schema, origin=place)
+        if self.tree.kind(path) in ("file", "folder"):
+            return None
+        why = absent(self.tree, path, place)
+        if why.code == "RS241":
+            return why
+        hint = "create it, or take it out of `schemas`"
+        return Finding("RS240", f"there is no file or folder {schema}", place, hint)
 
     @cached_property
     def output(self) -> str:
@@ -178,7 +191,8 @@ class Compiler:
         first = {release.place.id: release for release in reversed(releases)}  # RS220 says that there is a second
         resolved = [release.release for release in first.values() if release.release is not None][::-1]
         findings += check_repository(self.resolver, self.found, resolved, whole=whole)
-        findings += written_objects([(r.release, r.drafts) for r in first.values() if r.release is not None][::-1])
+        objects = written_objects([(r.release, r.drafts) for r in first.values() if r.release is not None][::-1])
+        findings += (self._in_template(finding, first[finding.release].place) for finding in objects)
         files = {f"{self.output}/{r.place.id}/{path}": data for r in releases for path, data in r.files.items()}
         return Compiled(files, locate(findings, self._read), tuple(releases), self.output)
 
@@ -285,21 +299,31 @@ class Compiler:
         return ()
 
     def _own_schema_problems(self, draft: Draft, document: Any) -> tuple[SchemaProblem, ...]:
-        """What the repository's own schemas (`schemas` in relspec.yaml) refuse. Raises RelspecError RS522."""
+        """What the repository's own schemas (`schemas` in relspec.yaml) refuse.
+
+        Raises RelspecError: RS522 for one that can't be used, RS241 for a link in the place of one.
+        """
         name = "compose" if draft.path.startswith("compose/") else document.get("kind", "values")
         problems: tuple[SchemaProblem, ...] = ()
         for schema in self.settings.schemas:
             path = normalise(schema, origin=Where(SETTINGS, ("schemas",)))
             if self.tree.kind(path) == "folder":
                 path = f"{path}/{name}.json" if path else f"{name}.json"
-            if posixpath.basename(path) == f"{name}.json" and self.tree.kind(path) == "file":
+            if posixpath.basename(path) != f"{name}.json":
+                continue
+            kind = self.tree.kind(path)
+            if kind in NOT_OURS:
+                raise RelspecError(not_ours(path, kind, Where(path)))
+            if kind == "file":
                 try:
                     problems += check_against(json.loads(self.loader.text(path)), document)
                 except (ValueError, RecursionError) as error:
                     hint = "correct the schema, or take it out of `schemas` in relspec.yaml"
-                    raise RelspecError(
-                        Finding("RS522", f"this schema can't be used: {error}", Where(path), hint)
-                    ) from error
+                    message, place = f"this schema can't be used: {error}", Where(path)
+                    if isinstance(error, json.JSONDecodeError):
+                        message = f"this schema can't be used: {error.msg}"
+                        place = Where(path, range=Range(error.lineno, error.colno, error.lineno, error.colno + 1))
+                    raise RelspecError(Finding("RS522", message, place, hint)) from error
         return problems
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from relspec.diagnostics import Path
 
@@ -30,6 +30,9 @@ SECRET_TEXT = re.compile(
 """Texts that are a secret wherever they stand: keys of well-known services, and passwords in addresses."""
 
 NOT_SHOWN = "(a literal secret, not shown)"
+
+KEEP_OUTSIDE = "write {secret: NAME/KEY} and keep the secret outside Git; if it was committed, replace it"
+"""What to do about a secret that is written out."""
 
 SIGN = re.compile("://|PRIVATE KEY-----|AKIA|gh[pousr]_|hf_|sk-|xox|eyJ|earer |asic ")
 """One of these is in each such text: looked for first, for most texts have none."""
@@ -124,9 +127,29 @@ def holds_secret(name: str, text: str) -> bool:
     return (names_secret(name) and text != "" and not text.startswith("/")) or looks_secret(text)
 
 
-def number_is_secret(name: str, number: int) -> bool:
-    """Whether a number is a secret by what it is called: one of up to three digits is a setting."""
-    return names_secret(name) and _is_literal(str(number))
+def number_is_secret(name: str, number: float) -> bool:
+    """Whether a number is a secret by what it is called: one of up to three digits before its dot is a setting."""
+    return names_secret(name) and (abs(number) >= 1000 if isinstance(number, float) else _is_literal(str(number)))
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, other than the booleans that Python counts among them."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def secret_at(path: Path, value: float, document: Any) -> str | None:
+    """What a number that stands where text is wanted is called, if that is a secret's name; None if it is none.
+
+    In `document` it is a word of a command, or lies below the name: `PASSWORD: 98765432.10`, `PASSWORD: {default: …}`.
+    """
+    fields = path[2:] if path[:1] == ("services",) else path  # a service may be called token
+    if len(fields) > 1 and isinstance(fields[-1], int):
+        words: Any = document
+        for step in path[:-1]:
+            words = words[step]
+        return str(fields[-2]) if fields[-1] in secret_words(words) else None
+    name = next((step for step in reversed(fields) if isinstance(step, str) and names_secret(step)), None)
+    return name if name is not None and _is_literal(str(value)) else None
 
 
 def looks_secret(text: str) -> bool:
@@ -162,7 +185,7 @@ def secret_words(words: Sequence[object]) -> Iterator[int]:
     """
     option = login = False
     for index, given in enumerate(words):
-        word = str(given) if type(given) is int else given
+        word = str(given) if is_number(given) else given
         if not isinstance(word, str):
             option = login = False
             continue
@@ -216,15 +239,15 @@ def literal_secrets(data: Any, at: Path = (), name: str = "") -> Iterator[tuple[
 
     A `value` is called by the `name` beside it, an element of a list by the list, which may be a command.
     """
-    if isinstance(data, str | int) and not isinstance(data, bool):
-        text = str(data)
+    if isinstance(data, str) or is_number(data):
+        text = "" if isinstance(data, float) and not number_is_secret(name, data) else str(data)
         in_shell = _COMMAND.search(name) is not None and secret_in_shell(text)
         if in_shell or (secret_in_text(name, text) if "\n" in text else tells_secret(name, text)):
             yield at, name
     elif isinstance(data, Mapping):
         beside = data.get("name")
         for key, value in data.items():
-            if isinstance(value, str | int | dict | list) and value:
+            if isinstance(value, str | int | float | dict | list) and value:
                 called = beside if key == "value" and isinstance(beside, str) else str(key)
                 yield from literal_secrets(value, (*at, key), called)
     elif isinstance(data, list):
@@ -245,7 +268,7 @@ def without_secrets(value: Any, name: str = "") -> Any:
         named = holds_secret("" if name == "secret" else name, value)
         inside = secret_in_shell(value) or secret_in_text(name, value) or hidden_in_prose(value) != value
         return NOT_SHOWN if named or inside else value
-    if type(value) is int:
+    if is_number(value):
         return NOT_SHOWN if number_is_secret(name, value) else value
     if isinstance(value, Mapping):
         beside = value.get("name")

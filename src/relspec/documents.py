@@ -40,6 +40,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from relspec import patterns
+from relspec.credentials import KEEP_OUTSIDE, names_secret, secret_words
 from relspec.diagnostics import Finding, Part, Path, Range, Related, RelspecError, Where
 from relspec.outline import Outline
 from relspec.tree import MAX_FILE
@@ -95,6 +96,9 @@ MAX_SCANNED: Final = 50_000
 
 MAX_TAG: Final = 1024
 """Characters of a tag, as of a key in YAML; ruamel.yaml's time grows with the square of them."""
+
+MAX_KEY: Final = 1024
+"""Characters of a key before its `:` (YAML 1.2.2, section 7.4.2)."""
 
 MAX_OUTLINED: Final = 4 * MAX_FILE
 """Bytes that are walked over for positions in one file before it is parsed carefully."""
@@ -282,6 +286,9 @@ def _read(data: bytes) -> _Reading:
     if len(data) > MAX_FILE:
         message = "the file is larger than 1 MiB"
         return _Reading((), (Problem(TOO_LARGE, message, START, "split it, or keep the data outside the spec"),))
+    if _is_wide(data):
+        message = "this is UTF-16 or UTF-32, not UTF-8"
+        return _Reading((), (Problem(NOT_UTF8, message, Range(1, 1, 1, 2), "save the file as UTF-8"),))
     try:
         text = data.removeprefix(BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
@@ -301,6 +308,12 @@ def _read(data: bytes) -> _Reading:
     problems += _reserved_directives(text)
     problems += _root_problems(composer, bool(problems))
     return _Reading(tuple(composer.documents), tuple(problems))
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether this is text of two or four bytes a character, which its mark need not say: a third of it is NUL."""
+    head = data[:1024]
+    return len(head) >= 4 and 3 * head.count(0) >= len(head)
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError) -> Problem:
@@ -348,19 +361,21 @@ def _control_characters(text: str) -> Iterator[Problem]:
 def _reserved_directives(text: str) -> Iterator[Problem]:
     """The first directives that ruamel.yaml passes over in silence: all but %YAML and %TAG."""
     found = 0
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
         if line.startswith("%") and not line.startswith(("%YAML", "%TAG")):
-            yield Problem(
-                TAG,
-                "this line is a YAML directive",
-                Range(number, 1, number, 2),
-                "remove the line; specs are plain YAML",
-            )
+            hint = "remove the line; specs are plain YAML"
+            yield Problem(TAG, "this line is a YAML directive", _whole(lines, number), hint)
             found += 1
             if found == MAX_PER_CODE:
                 return
         elif line.strip() and not line.startswith(("#", "%")):
             return
+
+
+def _whole(lines: Sequence[str], number: int) -> Range:
+    """The range of a line (counted from 1) from its first column to its last word."""
+    return Range(number, 1, number, max(len(_line(lines, number - 1).rstrip()), 1) + 1)
 
 
 def tabbed_lines(data: bytes) -> tuple[int, ...]:
@@ -376,12 +391,18 @@ def _tabs(text: str, composer: _Composer) -> Iterator[Problem]:
     inside = {line for root in composer.documents for line in _continuation_lines(root)}
     # A tab ends the reading: what is a block scalar further down, only the lines themselves say.
     inside.update(line for line in _block_lines(composer.lines) if line >= composer.at.line)
+    # A blank line that ended the reading is wrong, too, and so are those after it.
+    stumbled = (problem.range.line for problem in composer.problems if problem.code == SYNTAX)
+    blank = next((n for n in stumbled if n <= len(composer.lines) and not composer.lines[n - 1].strip()), None)
     for number, line in enumerate(composer.lines, 1):
         indent = line[: len(line) - len(line.lstrip(" \t"))]
-        if "\t" in indent and line.strip() and number not in inside:
+        counts = line.strip() or (blank is not None and number >= blank)
+        if "\t" in indent and counts and number not in inside:
             column = indent.index("\t") + 1
             span = Range(number, column, number, len(indent) + 1)
-            yield Problem(TAB, "this line is indented with a tab", span, "indent with spaces")
+            said = ("this line is indented with a tab", "indent with spaces")
+            message, hint = said if line.strip() else ("this blank line holds a tab", "remove it")
+            yield Problem(TAB, message, span, hint)
 
 
 BLOCK_SCALAR: Final = re.compile(r"( *(?:- +)*)(?:[^#\s].*:[ \t]+)?[|>][-+0-9]*[ \t]*(?:[ \t]#.*)?\r?")
@@ -423,10 +444,10 @@ def _walk(root: _Node) -> Iterator[_Node]:
 def _root_problems(composer: _Composer, broken: bool) -> Iterator[Problem]:
     """What is wrong with the documents as such."""
     ended = any(problem.code == SEVERAL_DOCUMENTS for problem in composer.problems)  # `...`, which says it already
-    for span in () if ended else composer.starts[1:]:
+    for span in () if ended else composer.starts[1:2]:  # one mistake, however often
         message = "a second YAML document begins here"
         yield Problem(SEVERAL_DOCUMENTS, message, span, "keep one document a file, without `---` in the middle")
-    broken = broken or bool(composer.problems)
+    broken = broken or bool(composer.problems) or len(composer.starts) > 1
     root = composer.documents[0] if composer.documents else None
     if root is None or (root.value is None and root.range.line == root.range.end_line):
         if not broken:
@@ -513,6 +534,7 @@ class _Composer:
         self.problems: list[Problem] = []
         self.at = START
         self._open: list[_Open] = []
+        self._aliases: set[Range] = set()
         self._nodes = 0
 
     def report(self, code: str, message: str, span: Range, hint: str, also: tuple[str, Range] | None = None) -> None:
@@ -546,7 +568,7 @@ class _Composer:
             lines = range(min(event.start_mark.line, len(self.lines)), 0, -1)
             line = next((n for n in lines if self.lines[n - 1].startswith("%")), event.start_mark.line + 1)
             hint = "remove the line; specs are plain YAML 1.2"
-            self.report(TAG, "this line is a YAML directive", Range(line, 1, line, 2), hint)
+            self.report(TAG, "this line is a YAML directive", _whole(self.lines, line), hint)
 
     def document_end(self, event: Any) -> None:
         if event.explicit:
@@ -586,6 +608,7 @@ class _Composer:
         self.count(event)
         message = f"`*{event.anchor}` is a YAML alias"
         self.report(ALIAS, message, _span(event), "write the value out, or share it through a base: `extends: …`")
+        self._aliases.add(_span(event))
         self._add(_Node(None, _span(event)))
 
     def scalar(self, event: Any) -> None:
@@ -605,9 +628,20 @@ class _Composer:
             return _plain(text)
         except OverflowError:
             shown = text if len(text) <= 40 else text[:37] + "…"
-            message = f"the number {shown} is out of range"
-            self.report(OUT_OF_RANGE, message, span, f'if it is text, write "{shown}" in quotes')
+            message, hint = f"the number {shown} is out of range", f'if it is text, write "{shown}" in quotes'
+            if self._is_secret(text):
+                message, hint = "a number is out of range", KEEP_OUTSIDE
+            self.report(OUT_OF_RANGE, message, span, hint)
             return 0
+
+    def _is_secret(self, text: str) -> bool:
+        """Whether the next scalar lies below the name of a secret, or is the word of a command that follows one."""
+        keys = (inside.nodes[-1].value for inside in self._open if inside.is_map and len(inside.nodes) % 2)
+        if any(isinstance(key, str) and names_secret(key) for key in keys):
+            return True
+        inside = self._open[-1] if self._open else None
+        before = inside.nodes[-1].value if inside is not None and not inside.is_map and inside.nodes else None
+        return any(index == 1 for index in secret_words([before, text]))
 
     def _properties(self, event: Any) -> None:
         """Report the anchor and the tag of a node."""
@@ -671,7 +705,8 @@ class _Composer:
         for key, value in zip(keys, values, strict=True):
             name = key.value
             if type(name) is not str:
-                self._key_is_not_text(key)
+                if key.range not in self._aliases:  # which is said already
+                    self._key_is_not_text(key)
             elif name == "<<" and self._source(key.range) == "<<":
                 self.report(ALIAS, "`<<` is a YAML merge key", key.range, "share values through a base: `extends: …`")
             elif name in first:
@@ -831,6 +866,8 @@ def _span(event: Any) -> Range:
 
 NO_COLON: Final = ("this line is neither `key: value` nor `- item`", "write one of the two, each with its space")
 TOO_FAR: Final = ("this line is indented too far", "line it up with its neighbours")
+KEY: Final = ("YAML can't read this key", f"write the key on one line, at most {MAX_KEY:,} characters")
+QUOTES: Final = ('"', "'")
 WORDS: Final = re.compile(r"[ ]*(?!- )(?:\w|[-./])(?:[^:\"'\[\]{},]|:(?=\S))*")
 """A line that is neither a key nor an item, and no part of a quoted text or a flow collection."""
 
@@ -912,7 +949,7 @@ def syntax_problem(error: MarkedYAMLError, lines: list[str]) -> Problem:
         if part in problem:
             message, hint = explanation, advice
             break
-    whole = _whole_line(error, problem, lines)
+    whole = _no_simple_key(error, problem, lines) or _whole_line(error, problem, lines)
     if whole is not None:
         return whole
     if "but got ':'" in problem and _on_one_line(error):
@@ -927,7 +964,36 @@ def syntax_problem(error: MarkedYAMLError, lines: list[str]) -> Problem:
     if mark is None:
         return Problem(code, message, START, hint)
     line, column = mark.line + 1, mark.column + 1
+    if code == TAG and _line(lines, mark.line).startswith("%"):
+        return Problem(code, message, _whole(lines, line), hint)
     return Problem(code, message, Range(line, column, line, column + 1), hint)
+
+
+def _no_simple_key(error: MarkedYAMLError, problem: str, lines: list[str]) -> Problem | None:
+    """A key that is too long for YAML, or that runs over lines: parsers stumble over its `:`."""
+    mark = error.problem_mark
+    if "could not find expected ':'" in problem and error.context_mark is not None:
+        line, column = error.context_mark.line, error.context_mark.column
+        text = _line(lines, line)[column:].rstrip()
+        quote = text[:1] if text[:1] in QUOTES else ""
+        unclosed = bool(quote) and text.count(quote) % 2 == 1
+        end = text.rfind(f"{quote}:")
+        key = text if unclosed else text[: end + len(quote)] if end >= 0 else ""
+    elif mark is not None and ("mapping values" in problem or "but got ':'" in problem):
+        line = mark.line
+        before = _line(lines, line)[: mark.column].rstrip()
+        quote = before[-1:] if before[-1:] in QUOTES else ""
+        unclosed = bool(quote) and before.count(quote) % 2 == 1
+        start = before.rfind(quote, 0, -1) if quote else max(before.rfind(sign) for sign in "{[,")
+        key = before[start if quote and start >= 0 else start + 1 :].lstrip(" ").removeprefix("- ")
+        column = len(before) - len(key)
+        if not quote and ": " in key:
+            return None  # it is the second of two
+    else:
+        return None
+    if not unclosed and len(key) <= MAX_KEY:
+        return None
+    return Problem(SYNTAX, KEY[0], Range(line + 1, column + 1, line + 1, column + len(key) + 1), KEY[1])
 
 
 def _whole_line(error: MarkedYAMLError, problem: str, lines: list[str]) -> Problem | None:
@@ -966,7 +1032,7 @@ def _on_one_line(error: MarkedYAMLError) -> bool:
     return begin is not None and end is not None and bool(begin.line == end.line)
 
 
-def _line(lines: list[str], index: int) -> str:
+def _line(lines: Sequence[str], index: int) -> str:
     return lines[index] if index < len(lines) else ""
 
 

@@ -365,10 +365,13 @@ def _tabs(_diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
 
 def _without_tabs(text: str, width: int, wrong: frozenset[int]) -> str:
     """The text with the indents of some lines, counted from 1, in spaces."""
-    return "\n".join(
-        re.sub(r"^[ \t]+", lambda indent: indent[0].expandtabs(width), line) if number in wrong else line
-        for number, line in enumerate(text.split("\n"), 1)
-    )
+
+    def spaced(line: str) -> str:
+        if not line.strip():
+            return line.lstrip(" \t")
+        return re.sub(r"^[ \t]+", lambda indent: indent[0].expandtabs(width), line)
+
+    return "\n".join(spaced(line) if number in wrong else line for number, line in enumerate(text.split("\n"), 1))
 
 
 def _key_in_quotes(diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
@@ -400,14 +403,23 @@ def _gate(diagnostic: Diagnostic, data: bytes) -> Iterator[Made]:
     steps, wanted = canary.get("steps"), canary[AUTO]
     if not isinstance(steps, list) or not steps or not isinstance(wanted, bool):
         return
-    if wanted:
-        if not _comments_of(data, path).any:  # nothing takes its place, so that a comment would be lost
-            yield f"remove {AUTO}", edits.remove(data, path, file=diagnostic.file)
+    if wanted and _comments_of(data, path).any:  # nothing takes its place, so that they would be about nothing
         return
-    gated = _with_gate(data, (*path[:-1], "steps"), steps, diagnostic.file)
-    known = f"remove {AUTO}: the steps wait for a person already"
-    title = known if gated == data else "write it as the last step: pause: {}"
-    yield title, edits.remove(_with_comments_at_the_gate(gated, path, diagnostic.file), path, file=diagnostic.file)
+    if wanted:
+        title, gated = f"remove {AUTO}", data
+    else:
+        gated = _with_gate(data, (*path[:-1], "steps"), steps, diagnostic.file)
+        known = f"remove {AUTO}: the steps wait for a person already"
+        title = known if gated == data else "write it as the last step: pause: {}"
+        gated = _with_comments_at_the_gate(gated, path, diagnostic.file)
+    made = edits.remove(gated, path, file=diagnostic.file)
+    if not _words_of_comments(data) - _words_of_comments(made):
+        yield title, made
+
+
+def _words_of_comments(data: bytes) -> Counter[str]:
+    """The comments of a file, and what looks like one: an edit that keeps all of these loses none."""
+    return Counter(re.findall(r"(?:^|[ \t])#[ \t]*(.*?)\r?$", data.decode("utf-8-sig"), re.MULTILINE))
 
 
 class _Comments(Struct, frozen=True):
@@ -425,7 +437,7 @@ def _comments_of(data: bytes, path: Path) -> _Comments:
     """The comments about a plain entry. Those above are about what follows, too, where something does."""
     at = documents.locate(data, path, "key")
     lines = [line.removesuffix("\r") for line in data.decode("utf-8-sig").split("\n")]
-    own = re.fullmatch(r" *[\w\"']+ *: +[^#\s{}\[\],]+\s*(#.*)?", lines[at.line - 1])
+    own = re.fullmatch(r" *[\w\"']+ *: +[^#\s{}\[\],]+\s*,?\s*(#.*)?", lines[at.line - 1])
     if own is None:
         return _Comments()
     following = next((line for line in lines[at.line :] if line.strip() and not line.lstrip().startswith("#")), "")

@@ -44,13 +44,13 @@ class TemplateSources:
         return self._known[name]
 
     def _find(self, name: str) -> str | None:
-        """The source, or None. Raises RelspecError: RS241 (a link), RS106, RS242, RS105."""
+        """The source, or None. Raises RelspecError: RS240 (not to be opened), RS241 (a link), RS106, RS242, RS105."""
         path = name[2:] if name.startswith("//") else f"templates/{name}"
         try:
             return self._tree.read(path).decode("utf-8")
         except RelspecError as error:
             # Only what is not there may be had elsewhere: anything else would be passed over without a word.
-            if error.findings[0].code != "RS240":
+            if error.findings[0].code != "RS240" or self._tree.kind(path) != "missing":
                 raise
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from typing import Any, TypeGuard, TypeVar
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
 from relspec.diagnostics import Finding, Part, Path, Related, RelspecError, Remedy, Where, word
+from relspec.documents import parse
 from relspec.layers import Data, Layer, Layers, long_form, merge
 from relspec.loader import Loader
 from relspec.registry.records import Registry, ResolvedModel
@@ -39,6 +41,18 @@ from relspec.spec.validation import findings_of
 from relspec.tree import NOT_OURS, absent, downwards, relative, walk
 
 ENVIRONMENTS = "environments"
+OTHER_KINDS = {
+    "Environment": "an Environment",
+    "Model": "a Model",
+    "ModelVersion": "a ModelVersion",
+    "Repository": "a Repository",
+    "Lock": "a Lock",
+}
+"""The kinds of documents that no release can extend, in words."""
+
+IS_RELEASE = re.compile(rb"^kind: Release[ \r]*$", re.MULTILINE)
+"""How nearly every base says what it is: those are not parsed once more."""
+
 TARGETS = ("compose", "helm", "rollouts")
 MAX_FILES = 256
 """Files of a folder that `files: {…: {from: FOLDER}}` mounts."""
@@ -315,8 +329,8 @@ class Resolver:
             problems += _name_problems(documents[-1].data, file, environment_path)
         if environment is None or chain.findings:
             names = _service_names(documents)
-            problems += (f for name in names for f in self._references(name, chain, environment, problems))
-            raise RelspecError(*problems)
+            missing = [f for name in names for f in self._references(name, chain, environment, problems)]
+            raise RelspecError(*_without_the_vaguer(problems, missing), *missing)
         top = documents[-1].data
         name = str(top.get("name") or release_id.rpartition("/")[2])
         layers = merge(
@@ -334,7 +348,10 @@ class Resolver:
                 unsound.add(service)
                 problems += found
         if not problems and not services:
-            problems.append(Finding("RS121", "a release needs a service", Where(file, (), "key"), "add services: {…}"))
+            there = "services" in top
+            place = Where(file, ("services",) if there else (), "key")
+            hint = "write a service below services" if there else "add services: {…}"
+            problems.append(Finding("RS121", "a release needs a service", place, hint))
         if len(services) > MAX_SERVICES:
             where = Where(file, ("services",), "key")
             raise RelspecError(*problems, _too_many("services", len(services), MAX_SERVICES, where))
@@ -391,10 +408,59 @@ class Resolver:
                 return _Chain(tuple(chain[::-1]), tuple(problems), whole=False)
             where = Where(current, ("extends",))
             try:
-                current = relative(current, extends, origin=where)
+                current = self._base(current, extends, where)
                 self._check_base(current, seen, where)
             except RelspecError as error:
                 return _Chain(tuple(chain[::-1]), (*problems, *error.findings), whole=False)
+
+    def _base(self, file: str, extends: str, where: Where) -> str:
+        """The repository path of the base that `file` names. Raises RelspecError RS240 or RS241, with what was meant."""
+        if "\\" in extends:
+            message = f"{word(extends)} is not a path inside the repository"
+            raise RelspecError(Finding("RS241", message, where, "write a relative path, with / between its folders"))
+        try:
+            base = relative(file, extends, origin=where)
+        except RelspecError as error:
+            meant = self._seen_from_the_top(file, extends)
+            raise RelspecError(*(replace(f, hint=meant or f.hint) for f in error.findings)) from error
+        if self.loader.tree.kind(base) != "missing":
+            return base
+        why = absent(self.loader.tree, base, where)
+        hint = self._seen_from_the_top(file, extends)
+        if not hint and base.startswith(f"{ENVIRONMENTS}/"):
+            hint = f"correct the path: a base lies outside {ENVIRONMENTS}/"
+        hint = hint or self._beside(base, extends)
+        if why.code == "RS240" and hint:
+            raise RelspecError(replace(why, hint=hint))
+        return base
+
+    def _seen_from_the_top(self, file: str, extends: str) -> str:
+        """How to name a file that lies where `extends` leads from the repository's top; empty where there is none."""
+        path = posixpath.normpath(extends).lstrip("/")
+        if path.startswith(("../", f"{ENVIRONMENTS}/")) or self.loader.tree.kind(path) != "file":
+            return ""
+        return f"paths are relative to the file: write {posixpath.relpath(path, posixpath.dirname(file) or '.')}"
+
+    def _beside(self, base: str, extends: str) -> str:
+        """A question, where the folder of a missing base holds a file of nearly its name; else empty."""
+        folder, _, name = base.rpartition("/")
+        files = {entry.lower(): entry for entry, kind in self.loader.tree.entries(folder) if kind == "file"}
+        close = get_close_matches(name.lower(), files, n=1)
+        return f"did you mean {posixpath.join(posixpath.dirname(extends), files[close[0]])}?" if close else ""
+
+    def _check_kind(self, base: str, where: Where) -> None:
+        """RS123 at `extends` where it names a document that is meant to be of another kind: nothing is wrong there.
+
+        Said before the loader reads it as a Release, which would be all that it knows of the document.
+        """
+        try:
+            text = self.loader.text(base)
+            kind = "Release" if IS_RELEASE.search(text) else parse(text, base).get("kind")
+        except RelspecError:
+            return  # said where it is read
+        if isinstance(kind, str) and kind in OTHER_KINDS:
+            message = f"{base} is {OTHER_KINDS[kind]}, not a Release"
+            raise RelspecError(Finding("RS123", message, where, "name a base, or remove the line"))
 
     def _check_base(self, base: str, seen: list[str], where: Where) -> None:
         if base in seen:
@@ -418,6 +484,7 @@ class Resolver:
         if kind == "folder":
             raise RelspecError(Finding("RS240", f"{base} is a folder", where, "name the file in it"))
         self._not_an_output(base, where)
+        self._check_kind(base, where)
 
     def _references(
         self, name: str, chain: _Chain, environment: ResolvedEnvironment | None, said: Iterable[Finding]
@@ -449,7 +516,7 @@ class Resolver:
         for value, where in _entries(documents, name, "env").values():
             variable = value.get("environment") if isinstance(value, dict) else None
             if isinstance(variable, str) and environment.value(variable) is None:
-                yield _no_variable(variable, environment, where)
+                yield _no_variable(variable, environment, replace(where, path=(*where.path, "environment")))
 
     def _unknown_models(self, name: str, documents: Sequence[Layer]) -> Iterator[Finding]:
         """RS201, RS203, and what is wrong with the records that are there."""
@@ -505,7 +572,8 @@ class Resolver:
             service = replace(service, variants=self._variants(name, plain, environment, targets, own))
         if own:
             # The variants say again what is wrong with the service that they are variants of.
-            problems += dict.fromkeys(own)
+            missed = {finding.where for finding in own if finding.code == "RS202"}
+            problems += (f for f in dict.fromkeys(own) if f.code != "RS211" or f.where not in missed)
         return service
 
     def _variants(
@@ -542,15 +610,7 @@ class Resolver:
         unknown = spec.model is not None and model is None
         image = spec.image or (model.record.runtime.image if model and model.record.runtime else None)
         if image is None and not unknown and all(finding.code != "RS202" for finding in problems):
-            problems.append(
-                Finding(
-                    "RS202",
-                    f"{name} has no image, and its model version's runtime has none either",
-                    layers.where((), "key"),
-                    "add image: registry/name:tag",
-                    _introduced(layers),
-                )
-            )
+            _miss_image(name, layers, problems)
         candidate = None
         if spec.candidate is not None and active is None:
             candidate = self._candidate(name, path, layers, environment, targets, problems)
@@ -650,13 +710,19 @@ def model_references(service: Any) -> Iterator[tuple[Path, str]]:
     if not isinstance(service, dict):
         return
     reference = service.get("model")
-    if isinstance(reference, str) and re.match(MODEL_REFERENCE, reference):
+    if isinstance(reference, str) and re.fullmatch(MODEL_REFERENCE, reference):
         yield ("model",), reference
     variants = service.get("variants")
     patches: list[tuple[Path, Any]] = [(("candidate",), service.get("candidate"))]
     patches += [(("variants", name), patch) for name, patch in variants.items()] if isinstance(variants, dict) else []
     for path, patch in patches:
         yield from (((*path, *inner), found) for inner, found in model_references(patch))
+
+
+def _without_the_vaguer(findings: Sequence[Finding], better: Iterable[Finding]) -> list[Finding]:
+    """The findings but for a form that is not allowed (RS122) where RS207 tells what can be written instead."""
+    told = {finding.where for finding in better if finding.code == "RS207"}
+    return [finding for finding in findings if finding.code != "RS122" or finding.where not in told]
 
 
 def _typed(
@@ -695,6 +761,18 @@ def _no_variant(active: str, variants: Iterable[str], where: Where) -> Finding:
     """RS204."""
     known = ", ".join(variants) or "none"
     return Finding("RS204", f"there is no variant {word(active)}", where, f"known here: {known}")
+
+
+def _miss_image(name: str, layers: Layers, problems: list[Finding]) -> None:
+    """RS202 to `problems`: at the null that removes no image from below (RS211), if there is one."""
+    message = f"{name} has no image, and its model version's runtime has none either"
+    nothing = next((f for f in problems if f.code == "RS211" and f.where.path[-1:] == ("image",)), None)
+    if nothing is None:
+        hint = "add image: registry/name:tag"
+        problems.append(Finding("RS202", message, layers.where((), "key"), hint, _introduced(layers)))
+    else:
+        hint = "write image: registry/name:tag in place of the null"
+        problems.append(Finding("RS202", message, nothing.where, hint))
 
 
 def _introduced(layers: Layers) -> tuple[Related, ...]:
@@ -839,7 +917,9 @@ def environment_value(
     if isinstance(value, FromEnvironment):
         fact = environment.value(value.environment)
         if fact is None:
-            raise RelspecError(_no_variable(value.environment, environment, where()))
+            place = where()
+            place = replace(place, path=(*place.path, "environment"))
+            raise RelspecError(_no_variable(value.environment, environment, place))
         return fact
     if isinstance(value, FromModel):
         if model is None:

@@ -7,6 +7,7 @@ following one would make the output depend on something outside the tree.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import posixpath
@@ -31,6 +32,9 @@ LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 EntryKind = Literal["file", "folder", "link", "other", "pipe", "socket", "device", "missing"]
 """`other` is a submodule."""
 
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+"""What a system says of a path where nothing lies. Anything else it may say is no answer to that question."""
+
 NOT_OURS: frozenset[EntryKind] = frozenset({"link", "other", "pipe", "socket", "device"})
 """What is neither read nor looked into."""
 
@@ -39,17 +43,23 @@ class Tree(Protocol):
     """What the compiler may ask of a repository."""
 
     def kind(self, path: str) -> EntryKind:
-        """What lies at a path; `missing` where nothing does. Never follows a link."""
+        """What lies at a path; `missing` where nothing does. Never follows a link.
+
+        Raises RelspecError: RS240 where a folder on the way can't be opened.
+        """
 
     def read(self, path: str) -> bytes:
         """The bytes of a file.
 
-        Raises RelspecError: RS240 (missing), RS241 (one of `NOT_OURS`, outside the repository), RS106 (too large),
+        Raises RelspecError: RS240 (missing, or not to be opened), RS241 (one of `NOT_OURS`, outside the repository), RS106 (too large),
         RS242 (a Git LFS pointer).
         """
 
     def entries(self, folder: str) -> list[tuple[str, EntryKind]]:
-        """The names in a folder with what they are, sorted by name; empty where the folder is missing."""
+        """The names in a folder with what they are, sorted by name; empty where the folder is missing.
+
+        Raises RelspecError: RS240 where it can't be opened.
+        """
 
 
 def normalise(path: str, *, origin: Where) -> str:
@@ -73,7 +83,12 @@ def relative(base_file: str, path: str, *, origin: Where) -> str:
 
 
 class DirectoryTree:
-    """A folder on disk. Every component of a path is opened without following links."""
+    """A folder on disk.
+
+    No link is followed that lies there: neither the last component of a path, nor a folder above it. But a folder is
+    looked at once, before the first thing in it: where a link takes its place while relspec runs, what is behind that
+    may be read. Nothing is ever written by way of a tree.
+    """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).resolve()
@@ -97,7 +112,11 @@ class DirectoryTree:
             return "missing"
         try:
             mode = os.lstat(self._inside + path).st_mode
-        except (OSError, ValueError):
+        except OSError as error:
+            if error.errno in ABSENT:
+                return "missing"
+            raise RelspecError(self._closed(path, error)) from error
+        except ValueError:  # a NUL, or what the names of this system can't be written with
             return "missing"
         if stat.S_ISREG(mode):
             return "file"
@@ -117,10 +136,13 @@ class DirectoryTree:
             raise RelspecError(absent(self, path, where))
         try:
             descriptor = os.open(self._inside + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except ValueError as error:
+            raise RelspecError(absent(self, path, where)) from error
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO):
+            # ENXIO: a socket.
+            if error.errno in ABSENT or error.errno == errno.ENXIO:
                 raise RelspecError(absent(self, path, where)) from error
-            raise RelspecError(Finding("RS240", f"{path} can't be read: {error.strerror}", where)) from error
+            raise RelspecError(self._closed(path, error)) from error
         status = os.fstat(descriptor)
         mode = status.st_mode
         if not stat.S_ISREG(mode):
@@ -134,6 +156,8 @@ class DirectoryTree:
             )
         try:
             data = _content(descriptor, status.st_size)
+        except OSError as error:
+            raise RelspecError(self._closed(path, error)) from error
         finally:
             os.close(descriptor)
         return checked(path, data)
@@ -142,16 +166,43 @@ class DirectoryTree:
         if self.kind(folder) != "folder":
             return []
         found: list[tuple[str, EntryKind]] = []
-        with os.scandir(self._inside + folder) as scan:
-            for entry in scan:
-                if entry.is_file(follow_symlinks=False):
-                    found.append((entry.name, "file"))
-                elif entry.is_dir(follow_symlinks=False):
-                    found.append((entry.name, self._kind_of_folder(f"{folder}/{entry.name}" if folder else entry.name)))
-                else:
-                    found.append((entry.name, _special(entry.stat(follow_symlinks=False).st_mode)))
+        try:
+            with os.scandir(self._inside + folder) as scan:
+                for entry in scan:
+                    if entry.is_file(follow_symlinks=False):
+                        found.append((entry.name, "file"))
+                    elif entry.is_dir(follow_symlinks=False):
+                        inner = f"{folder}/{entry.name}" if folder else entry.name
+                        found.append((entry.name, self._kind_of_folder(inner)))
+                    else:
+                        # What is gone since the folder was listed is none of its entries.
+                        with contextlib.suppress(FileNotFoundError):
+                            found.append((entry.name, _special(entry.stat(follow_symlinks=False).st_mode)))
+        except OSError as error:
+            if error.errno in ABSENT:
+                return []
+            raise RelspecError(self._closed(folder, error)) from error
         found.sort()
         return found
+
+    def _closed(self, path: str, error: OSError) -> Finding:
+        """RS240: what keeps a path from being opened, which may be a folder above it."""
+        above = ("", *list(downwards(path))[:-1]) if path else ()
+        folder = next((part for part in above if not os.access(self._inside + part, os.X_OK)), None)
+        if folder is None:
+            if not os.path.isdir(self._inside + path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+                return unreadable(path, error, "read", "u+r")
+            folder = path
+        return unreadable(folder or str(self.root), error, "opened", "u+rx")
+
+
+def unreadable(path: str, error: OSError, verb: str, mode: str) -> Finding:
+    """RS240: a file can't be read, or a folder opened; `mode` is what the user's own permissions lack."""
+    import shlex  # noqa: PLC0415 - only on the way to an error
+
+    refused = error.errno in (errno.EACCES, errno.EPERM)
+    hint = f"run: chmod {mode} {shlex.quote(path)}" if refused else "put in order what keeps it from being read"
+    return Finding("RS240", f"{path} can't be {verb}: {error.strerror}", Where(path), hint)
 
 
 def _content(descriptor: int, size: int) -> bytes:

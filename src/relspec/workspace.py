@@ -1,6 +1,7 @@
 """A working copy: which releases are meant, what is on disk, and writing what differs.
 
-Files are written to a temporary name beside them and renamed, so that a kill leaves each whole. Folders are opened
+Files are written to a temporary name beside them and renamed, so that a kill leaves each whole. No two processes share
+a temporary name, and none removes another's while that lives: two that compile at once both end well. Folders are opened
 without following links, one component at a time: an output folder that was replaced by a link is refused, never followed.
 """
 
@@ -11,6 +12,7 @@ import errno
 import fnmatch
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -22,19 +24,27 @@ from msgspec.structs import replace
 
 from relspec.diagnostics import Finding, RelspecError, Where
 from relspec.discovery import Found, Place
-from relspec.tree import Tree, named_kind, walk
+from relspec.tree import Tree, named_kind, unreadable, walk
 
 MARKER = b"# Compiled by relspec from "
 ROOT_FILES = ("relspec.yaml", "relspec.lock", "environments")
 TEMPORARY = ".relspec-tmp"
+_TEMPORARY_NAME = re.compile(r".+\.([1-9][0-9]{0,6})-[0-9a-f]{8}" + re.escape(TEMPORARY), re.DOTALL)
+"""What `_temporary` makes: `compose.yaml.4711-9f86d081.relspec-tmp`. No system has process ids of more digits."""
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder upwards with relspec.yaml, relspec.lock or environments/. Raises RelspecError: RS600."""
+    """The nearest folder upwards with relspec.yaml, relspec.lock or environments/.
+
+    Raises RelspecError: RS600, and RS240 where a folder can't be opened.
+    """
     start = start.resolve()
     for folder in (start, *start.parents):
-        if any((folder / name).exists() for name in ROOT_FILES):
-            return folder
+        try:
+            if any((folder / name).exists() for name in ROOT_FILES):
+                return folder
+        except OSError as error:
+            raise RelspecError(unreadable(str(folder), error, "opened", "u+rx")) from error
     raise RelspecError(
         Finding(
             "RS600", f"there is no repository of releases at {start} or above", Where(str(start)), "run: relspec init"
@@ -135,14 +145,46 @@ def compare_tree(tree: Tree, files: Mapping[str, bytes], scope: Iterable[str]) -
 
 
 def ours(root: Path, folders: Iterable[str]) -> Iterator[str]:
-    """The files below `folders` that carry our header in one of their first three lines, and what a kill left behind."""
+    """The files below `folders` that carry our header in one of their first three lines, and what a kill left behind.
+
+    A temporary file of another process that still runs is none of them.
+    """
     for folder in folders:
         for current, names, files in os.walk(root / folder, followlinks=False):
             names.sort()
             for name in sorted(files):
                 path = Path(current) / name
-                if name.endswith(TEMPORARY) or is_ours(path):
+                if _is_left_behind(name) if _is_temporary(name) else is_ours(path):
                     yield path.relative_to(root).as_posix()
+
+
+def _temporary(name: str, run: str) -> str:
+    """The name under which a run first writes a file: the process's id, and what other processes of that id lack."""
+    return f"{name}.{os.getpid()}-{run}{TEMPORARY}"
+
+
+def _is_temporary(name: str) -> bool:
+    return _TEMPORARY_NAME.fullmatch(name) is not None
+
+
+def _is_left_behind(name: str) -> bool:
+    """Whether nobody will rename this temporary file any more: the process in its name is gone.
+
+    One with the id of this process is of an earlier one: nothing is listed between writing and renaming.
+    """
+    match = _TEMPORARY_NAME.fullmatch(name)
+    if match is None:
+        return False
+    process = int(match[1])
+    if process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it runs as somebody else
+        return False
+    return False
 
 
 def is_ours(path: Path) -> bool:
@@ -213,17 +255,23 @@ def apply(root: Path, files: Mapping[str, bytes], changes: Changes) -> None:
     written: list[str] = []
     removed: list[str] = []
 
+    run = os.urandom(4).hex()
+
     def stage(folder: int, path: str) -> None:
-        _stage(folder, posixpath.basename(path) + TEMPORARY, files[path])
+        _stage(folder, _temporary(posixpath.basename(path), run), files[path])
+
+    def rename(folder: int, path: str) -> None:
+        name = posixpath.basename(path)
+        os.rename(_temporary(name, run), name, src_dir_fd=folder, dst_dir_fd=folder)
 
     try:
         _each(root, changes.written, stage, staged, missing="make")
-        _each(root, changes.written, _rename, written, missing="refuse")
+        _each(root, changes.written, rename, written, missing="refuse")
         _each(root, changes.removed, _remove, removed, missing="skip")
         for folder in sorted({posixpath.dirname(path) for path in removed}, reverse=True):
             _remove_empty(root, folder)
     except (OSError, RelspecError) as error:
-        _drop_staged(root, staged[len(written) :])
+        _drop_staged(root, [_temporary(path, run) for path in staged[len(written) :]])
         so_far = _so_far(changes, len(written), len(removed))
         if isinstance(error, RelspecError):
             findings = (replace(finding, message=finding.message + so_far) for finding in error.findings)
@@ -235,9 +283,15 @@ def apply(root: Path, files: Mapping[str, bytes], changes: Changes) -> None:
                 "RS605",
                 f"can't {verb} {path}: {error.strerror}{so_far}",
                 Where(path),
-                "free some space or correct the permissions, then run: relspec compile",
+                _write_hint(error),
             )
         ) from error
+
+
+def _write_hint(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "something else removed files here meanwhile; run: relspec compile"
+    return "free some space or correct the permissions, then run: relspec compile"
 
 
 def _so_far(changes: Changes, written: int, removed: int) -> str:
@@ -313,16 +367,11 @@ def _stage(folder: int, name: str, data: bytes) -> None:
         raise
 
 
-def _rename(folder: int, path: str) -> None:
-    name = posixpath.basename(path)
-    os.rename(name + TEMPORARY, name, src_dir_fd=folder, dst_dir_fd=folder)
-
-
 def _drop_staged(root: Path, paths: Iterable[str]) -> None:
-    """Removes the temporary files of `paths`, as far as that can be done."""
+    """Removes temporary files, as far as that can be done."""
     for path in paths:
         with contextlib.suppress(OSError, RelspecError):
-            _each(root, [path + TEMPORARY], _remove, [], missing="skip")
+            _each(root, [path], _remove, [], missing="skip")
 
 
 def _remove(folder: int, path: str) -> None:
@@ -332,7 +381,7 @@ def _remove(folder: int, path: str) -> None:
     """
     name = posixpath.basename(path)
     with contextlib.suppress(FileNotFoundError):
-        if not name.endswith(TEMPORARY) and not _is_ours_in(folder, name):
+        if not _is_temporary(name) and not _is_ours_in(folder, name):
             message = f"{path} was replaced by a file that relspec didn't write, and is left as it is"
             raise RelspecError(Finding("RS604", message, Where(path), "run: relspec compile"))
         os.unlink(name, dir_fd=folder)
@@ -351,7 +400,9 @@ def _is_ours_in(folder: int, name: str) -> bool:
 def _refuse_foreign(root: Path, paths: Iterable[str]) -> None:
     """RS604 where something other than a plain file lies where an output belongs.
 
-    A plain file is replaced, whatever it holds: nothing depends on the content of the output folder.
+    A plain file is replaced, whatever it holds: nothing depends on the content of the output folder, so that one compile
+    is the answer to any conflict there, which may have left markers or nothing at all of the header. What has the header
+    is asked of files in other places only, before they are removed.
     """
     findings = []
     for path in paths:

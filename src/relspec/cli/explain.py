@@ -40,6 +40,7 @@ def command(directory: str, subject: str | None, field: str | None, *, capabilit
     if output and number.isdigit():
         return _line(directory, output, int(number), form)
     if field is None:
+        _known(directory, subject)
         raise click.UsageError(f"Name a field of {subject}, for example api.image.")
     return _field(directory, subject, field, form)
 
@@ -63,6 +64,15 @@ def _nearest(code: str, known: tuple[str, ...]) -> str:
     """The codes of the same ten or the same hundred, for a number has no spelling to go by."""
     same = next((near for size in (5, 4, 3) if (near := [each for each in known if each[:size] == code[:size]])), known)
     return f"Did you mean {same[0]}?" if len(same) == 1 else f"The nearest are {', '.join(same[:12])}."
+
+
+def _known(directory: str, subject: str) -> None:
+    """Raises RelspecError RS200 where there is no such release."""
+    from relspec.compiler import Compiler
+    from relspec.workspace import select
+
+    session = Session(directory)
+    select(Compiler(session.tree()).found, session.words([subject]), session.prefix)
 
 
 def _field(directory: str, subject: str, name: str, form: str) -> int:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from relspec.credentials import (
+    KEEP_OUTSIDE,
     holds_secret,
+    is_number,
     literal_secrets,
     looks_secret,
     names_secret,
@@ -41,8 +43,6 @@ FREE_TEXT = frozenset({"annotations", "args", "command", "env", "files", "helm",
 SEEN_TO = frozenset({"variables", "policies"})
 CHART_VALUES = ("targets", "helm", "values")
 """Parts of an environment that are looked at elsewhere; of a policy only the reason is free, which is never repeated."""
-
-KEEP_OUTSIDE = "write {secret: NAME/KEY} and keep the secret outside Git; if it was committed, replace it"
 
 
 def ports(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
@@ -291,7 +291,7 @@ def _is_secret(name: str, value: object) -> bool:
 
 
 def _is_secret_number(name: str, value: object) -> bool:
-    return type(value) is int and number_is_secret(name, value)
+    return is_number(value) and number_is_secret(name, value)
 
 
 def secrets_of_environments(releases: Sequence[ResolvedRelease]) -> Iterator[Finding]:
@@ -390,7 +390,7 @@ def _texts_in(data: object, at: Path) -> Iterator[tuple[Path, str, str]]:
     """Every text inside maps and lists; it is called by its key, a `value` by the `name` beside it."""
     entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for step, value in entries:
-        if type(value) is int and number_is_secret(str(step), value):
+        if is_number(value) and number_is_secret(str(step), value):
             yield (*at, step), str(step), str(value)
         elif isinstance(value, str) and value:
             named = isinstance(data, dict) and step == "value" and isinstance(data.get("name"), str)

@@ -43,12 +43,27 @@ def candidates(release: ResolvedRelease, service: ResolvedService) -> Iterator[F
             "RS303",
             ("candidate",),
             "a candidate needs a strategy that gives it traffic",
-            "add strategy: {canary: {weight: 10}}, abTest or shadow",
+            _for_the_candidate(service),
             "key",
         )
     if held and service.spec.candidate is None:
         message = f"{service.strategy.name} needs a candidate"
         yield at_service(service, "RS303", ("strategy",), message, "add candidate: {model: <model>@<version>}", "key")
+
+
+def _for_the_candidate(service: ResolvedService) -> str:
+    """What to write for a candidate's traffic: `strategy` can't be added where it stands already."""
+    there = {"stepped": "canary.steps", "blueGreen": "blueGreen"}.get(service.strategy.name)
+    if there is None and "strategy" in service.layers.merged:
+        there = "the empty strategy"
+    if there is None:
+        return "add strategy: {canary: {weight: 10}}, abTest or shadow"
+    if service.where(("strategy",)).file != service.where(("candidate",)).file:
+        removed = (
+            "canary: {steps: null, weight: 10}" if there == "canary.steps" else "blueGreen: null, canary: {weight: 10}"
+        )
+        return f"add strategy: {{{removed}}} beside the candidate, or remove it"
+    return f"write strategy: {{canary: {{weight: 10}}}} in place of {there}, or remove the candidate"
 
 
 def sticky(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
@@ -116,7 +131,8 @@ def processes_in_compose(release: ResolvedRelease, service: ResolvedService) -> 
     if service.strategy.name not in ("stepped", "blueGreen") or "compose" not in service.targets:
         return
     if runs_in_kubernetes(service):
-        message = f"compose runs {service.name} as fixed: it has no {service.strategy.name}"
+        rollout = "stepped rollout" if service.strategy.name == "stepped" else "blue-green switch"
+        message = f"compose runs {service.name} as fixed: compose has no {rollout}"
         yield at_service(
             service, "RS333", ("strategy",), message, "nothing to do: another target runs the strategy", "key"
         )
@@ -277,15 +293,15 @@ def analysis_arguments(release: ResolvedRelease) -> Iterator[Finding]:
 def steps(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:
     """RS309: a canary that goes down again on its way up."""
     canary = service.strategy.canary
-    highest = -1
+    before = -1
     for index, step in enumerate((canary.steps if canary else None) or ()):
         if step.set_weight is None:
             continue
-        if step.set_weight < highest:
+        if step.set_weight < before:
             path: Path = ("strategy", "canary", "steps", index, "setWeight")
-            message = f"this step goes down from {highest} to {step.set_weight}"
+            message = f"this step goes down from {before} to {step.set_weight}"
             yield at_service(service, "RS309", path, message, "put the steps in rising order")
-        highest = max(highest, step.set_weight)
+        before = step.set_weight
 
 
 def active_variant(release: ResolvedRelease, service: ResolvedService) -> Iterator[Finding]:

@@ -15,7 +15,8 @@ from pydantic_core import core_schema
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DURATION = r"^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?$"
-MEMORY = r"^[0-9]{1,15}(\.[0-9]{1,6})?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
+# A fraction has a unit: there is no half of a byte.
+MEMORY = r"^([0-9]{1,15}|[0-9]{1,15}(\.[0-9]{1,6})?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P))$"
 CPU = r"^([0-9]{1,6}m|[0-9]{1,6}(\.[0-9]{1,3})?)$"
 IMAGE = (
     r"^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?/)?"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from calendar import monthrange
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from relspec.credentials import hidden_in_prose
 from relspec.spec.model import SpecModel
@@ -15,6 +18,20 @@ VersionText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 Text = Annotated[str, Field(min_length=1, max_length=2048)]
 # It is shown in many places: a password among the words is hidden in all of them at once.
 Reason = Annotated[Text, AfterValidator(hidden_in_prose)]
+
+
+_TIME = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(T([01][0-9]|2[0-3])(:[0-5][0-9]){0,2}Z)?")
+
+
+def _in_the_calendar(text: str) -> str:
+    """A day, or a time of one in UTC, as ISO 8601 has them. Raises PydanticCustomError RS122 where there is no such day."""
+    match = _TIME.fullmatch(text)
+    if match is not None:
+        year, month, day = (int(match[part]) for part in ("year", "month", "day"))
+        if year >= 1 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]:
+            return text
+    hint = "write a day or a time in UTC: 2026-03-04, 2026-03-04T14:05:00Z"
+    raise PydanticCustomError("RS122", "{value} is in no calendar", {"hint": hint})
 
 
 class Artifact(SpecModel):
@@ -107,9 +124,9 @@ class Quarantine(SpecModel):
     """A version that must not come back. Lifted, never removed."""
 
     reason: Reason = Field(description="Why.", examples=["error rate 12 %"])
-    since: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]+Z)?$")] = Field(
-        description="Since when (UTC).", examples=["2026-03-04"]
-    )
+    since: Annotated[
+        str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:]+Z)?$"), AfterValidator(_in_the_calendar)
+    ] = Field(description="Since when (UTC).", examples=["2026-03-04"])
     lifted: Reason | None = Field(None, description="Why it may come back.", examples=["cause was the cache, fixed"])
 
 

@@ -17,6 +17,39 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za
 CookieName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
+AUTO = "autoPromotionEnabled"
+
+OF_THE_CONTROLLER = {
+    "trafficRouting": "the environment's router",
+    "stableService": "the service's name",
+    "canaryService": "the service's name",
+    "activeService": "the service's name",
+    "previewService": "the service's name",
+    "autoPromotionSeconds": "promote",
+    "scaleDownDelaySeconds": "rollback.warm of the environment",
+    "scaleDownDelayRevisionLimit": "rollback.warm of the environment",
+    "abortScaleDownDelaySeconds": "rollback.abort of the environment",
+    "dynamicStableScale": "rollback.warm of the environment",
+    "prePromotionAnalysis": "analyze.before",
+    "postPromotionAnalysis": "analyze.after",
+}
+"""Fields of a Rollout's strategy that relspec writes or does without, each with what decides.
+
+Source: argo-rollouts, CanaryStrategy and BlueGreenStrategy in pkg/apis/rollouts/v1alpha1/types.go.
+"""
+
+
+def _refuse_fields_of_the_controller(value: Any) -> None:
+    """Raises RS302 for the first field of a strategy that stands in the Rollout, not in the spec."""
+    for key in value if isinstance(value, dict) else ():
+        if key in OF_THE_CONTROLLER:
+            raise PydanticCustomError(
+                "RS302",
+                f"{key} is a field of the Rollout, which relspec writes",
+                {"hint": f"remove it: {OF_THE_CONTROLLER[key]} decides", "key": key},
+            )
+
+
 class StickyBy(SpecModel):
     """What keeps a user on one side: a header or a cookie, and how its value is turned into a number from 0 to 99."""
 
@@ -85,12 +118,16 @@ class Canary(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _controller_fields(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "autoPromotionEnabled" in value:
+        if isinstance(value, dict) and AUTO in value:
+            hint = "write a step `- pause: {}` where a person should promote"
+            if value[AUTO] is True or "weight" in value:  # a held canary moves by a commit alone, so by a person
+                hint = f"remove {AUTO}"
             raise PydanticCustomError(
                 "RS302",
-                "autoPromotionEnabled belongs to a blue-green strategy and has no effect on a canary",
-                {"hint": "write a step `- pause: {}` where a person should promote", "key": "autoPromotionEnabled"},
+                f"{AUTO} belongs to a blue-green strategy and has no effect on a canary",
+                {"hint": hint, "key": AUTO},
             )
+        _refuse_fields_of_the_controller(value)
         return value
 
     @model_validator(mode="after")
@@ -137,6 +174,12 @@ class BlueGreen(SpecModel):
     promote: Literal["auto", "manual"] = Field("auto", description="Who switches: the controller or a person.")
     analyze: BlueGreenAnalysis | None = Field(None, description="Analyses before and after the switch.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _controller_fields(cls, value: Any) -> Any:
+        _refuse_fields_of_the_controller(value)
+        return value
+
 
 class AbTest(SpecModel):
     """A split that each user stays on one side of."""
@@ -165,15 +208,12 @@ class Strategy(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _known_controller_words(cls, value: Any) -> Any:
-        if isinstance(value, dict) and "autoPromotionEnabled" in value:
-            raise PydanticCustomError(
-                "RS302",
-                "autoPromotionEnabled is not a field of relspec",
-                {
-                    "hint": "write blueGreen: {promote: manual}, or a canary step `- pause: {}`",
-                    "key": "autoPromotionEnabled",
-                },
-            )
+        if isinstance(value, dict) and AUTO in value:
+            hint = "write blueGreen: {promote: manual}, or a canary step `- pause: {}`"
+            if value[AUTO] is True:
+                hint = f"remove {AUTO}"
+            raise PydanticCustomError("RS302", f"{AUTO} is not a field of relspec", {"hint": hint, "key": AUTO})
+        _refuse_fields_of_the_controller(value)
         return value
 
     @model_validator(mode="after")

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from relspec.credentials import has_login, looks_secret, names_secret
+from relspec.credentials import KEEP_OUTSIDE, has_login, is_number, looks_secret, names_secret, secret_at
 from relspec.diagnostics import Finding, Part, Path, Remedy, Where
-from relspec.spec.quantities import DURATION, MEMORY, MODEL_REFERENCE
+from relspec.spec.quantities import DNS_LABEL, DURATION, MEMORY, MODEL_REFERENCE, SECRET_REFERENCE
 
 TYPE_WORDS = {
     "string_type": "text",
@@ -84,7 +84,7 @@ def findings_of(
             continue
         if _others_may_complete(path, item, merges):
             continue
-        finding = _finding(path, item, model, problems, locate)
+        finding = _secret(path, item, model, data, problems, locate) or _finding(path, item, model, problems, locate)
         found.setdefault((finding.where.path, finding.code), finding)
     for finding in _behind(problems, model, data, locate, merges):
         found.setdefault((finding.where.path, finding.code), finding)
@@ -162,6 +162,29 @@ def _others_may_complete(path: Path, item: Any, merges: Callable[[Path], bool]) 
     return item["input"] is None and item["type"] != "extra_forbidden" and merges(path)
 
 
+def _secret(
+    path: Path,
+    item: Any,
+    model: type[BaseModel],
+    data: Any,
+    problems: Sequence[tuple[Path, Any]],
+    locate: Callable[[Path, Part], Where],
+) -> Finding | None:
+    """RS231 for a number without quotes where a secret's text would stand: in quotes it would be written out, too."""
+    value = item["input"]
+    text_wanted = item["type"] == "RS104" or (
+        item["type"] in TYPE_WORDS and any(p == path and other["type"] == "string_type" for p, other in problems)
+    )
+    if not text_wanted or not is_number(value) or _form(model, path):
+        return None
+    name = secret_at(path, value, data)
+    return (
+        None
+        if name is None
+        else Finding("RS231", f"{name} holds a literal secret", locate(path, "value"), KEEP_OUTSIDE)
+    )
+
+
 def _finding(
     path: Path,
     item: Any,
@@ -182,7 +205,7 @@ def _finding(
         wanted = sorted(
             {TYPE_WORDS[other["type"]] for place, other in problems if place == path and other["type"] in TYPE_WORDS}
         )
-        return wrong_type(path, item["input"], wanted, locate, _units(model, path), _form(model, path))
+        return wrong_type(path, item["input"], wanted, locate, _units(model, path), _form(model, path, item["input"]))
     if kind.startswith("RS"):
         if "key" in context:
             return Finding(kind, message, locate((*path, context["key"]), "key"), hint)
@@ -319,18 +342,29 @@ def _elsewhere(path: Path, value: Any) -> str | None:
 UNITS = {DURATION: "s", MEMORY: "Mi"}
 """The unit that a bare number of a quantity most likely means."""
 
+WITH_UNIT = {
+    "s": "write whole numbers with their units: 30s, 5m, 1h30m",
+    "Mi": "write the number with its unit: 512Mi, 0.5Gi",
+}
+"""How a quantity is written by a number that does not say its unit even when it is put in quotes."""
+
 
 def _units(model: type[BaseModel], path: Path) -> str:
     """The unit that the field at `path` takes; empty where it is no quantity."""
     return next((UNITS[node["pattern"]] for node in nodes_at(model, path) if node.get("pattern") in UNITS), "")
 
 
-FORMS = {MODEL_REFERENCE: "write <model>@<version> or <model>@<alias>"}
+FORMS = {
+    MODEL_REFERENCE: "write <model>@<version> or <model>@<alias>",
+    SECRET_REFERENCE: "write <secret name>/<key>, never the secret itself",
+}
 """Text that no number in quotes is, and how to write it."""
 
 
-def _form(model: type[BaseModel], path: Path) -> str:
-    """How the text at `path` is written; empty where any text will do."""
+def _form(model: type[BaseModel], path: Path, value: Any = None) -> str:
+    """How the text at `path` is written; empty where any text will do, or where `value` does in quotes."""
+    if isinstance(value, float) and any(node.get("pattern") == DNS_LABEL for node in nodes_at(model, path)):
+        return "write a name of lower-case letters, digits and dashes"
     return next((FORMS[node["pattern"]] for node in nodes_at(model, path) if node.get("pattern") in FORMS), "")
 
 
@@ -350,6 +384,8 @@ def wrong_type(
     remedy = _as_wanted(value, wanted)
     if unit and isinstance(value, int) and not isinstance(value, bool):
         hint = f"write {value}{unit}"
+    elif unit and isinstance(value, float):
+        hint = WITH_UNIT[unit]
     elif form:
         hint = form
     elif "text" in wanted and isinstance(value, bool | int | float):
@@ -375,6 +411,41 @@ def _as_wanted(value: Any, wanted: Sequence[str]) -> Remedy | None:
     if "true or false" in wanted and value.lower() in BOOLEANS:
         return Remedy("write", value=BOOLEANS[value.lower()])
     return None
+
+
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DOTTED = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+WORDS = {
+    rf"^{_DAY}$": "write a day: 2026-12-31",
+    rf"^{_DAY}(T[0-9:]+Z)?$": "write a day or a time in UTC: 2026-03-04, 2026-03-04T14:05:00Z",
+    r"^https?://[^\s]+$": "write an address that begins with http:// or https://: http://prometheus:9090",
+    rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_DOTTED}$": (
+        "use at most 63 letters, digits, dashes, dots and _, after a domain and a slash if it has one: acme.example/team"
+    ),
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$": (
+        "use letters, digits, dashes, dots and _, first and last a letter or a digit: blue-2"
+    ),
+    r"^RS[1-9][0-9]{2}$": "write the code of a finding: RS420",
+    r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$": "use at most 63 lower-case letters, digits, dashes, dots and _: cache-1",
+    r"^[0-9a-fA-F.:]+$": "write an IP address: 127.0.0.1",
+    r"^([a-z0-9-]+/)?[a-z0-9-]+$": "write a name, after its namespace and a slash if that is another: istio-system/public",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "use letters, digits and _, the first no digit: REGION",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "use at most 64 letters, digits, dashes, dots and _: v0.4",
+    r"^[a-z][a-z0-9-]{0,62}$": "use at most 63 lower-case letters, digits and dashes, the first a letter: prod",
+    r"^sha256:[a-f0-9]{64}$": "write sha256: and 64 hexadecimal digits",
+    r"^[0-9a-f]{7,64}$": "write the 7 to 64 hexadecimal digits of a commit: 207521e0",
+    r"^[a-z0-9.-]+/[a-z0-9.-]+$": "write the name of an extended resource: nvidia.com/gpu",
+    r"^[0-9]+(\.[0-9]+)?[mkMG]?$": 'write a number, in quotes with its unit: "10", 500m',
+    r"^[^\x00:]+$": "write a path of the host without a colon: /srv/models",
+    r"^(100|[0-9]{1,2})%$": "write a number, or a percentage: 1, 25%",
+    r"^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$": "use at most 64 letters, digits and dashes: x-user-group",
+    r"^[A-Za-z0-9_-]{1,64}$": "use at most 64 letters, digits, dashes and _: user_group",
+    r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$": "write a folder of the repository: rendered",
+    r"^[A-Za-z0-9._/-]+$": "write the name of a branch: main",
+    r"^[<>=!~0-9., ]+$": "write versions of relspec: >=0.1,<0.2",
+    r"^1\.[0-9]+$": 'write the first two numbers of a version, in quotes: "1.31"',
+}
+"""How a text is written that has one of the patterns of the models."""
 
 
 def _value_not_allowed(
@@ -415,12 +486,8 @@ def _value_not_allowed(
         hint = "shorten it" if word == "longer" else "give it a value, or remove the field"
         return Finding("RS122", f"{name} must not be {word} than {limit}", locate(path, part), hint)
     if kind == "string_pattern_mismatch":
-        return Finding(
-            "RS122",
-            f"{name} has a form that is not allowed here",
-            locate(path, part),
-            f"it must match {context['pattern']}",
-        )
+        hint = WORDS.get(context["pattern"]) or f"it must match {context['pattern']}"
+        return Finding("RS122", f"{name} has a form that is not allowed here", locate(path, part), hint)
     return Finding("RS122", f"{name}: {item['msg']}", locate(path, part), "see the field's description: relspec schema")
 
 

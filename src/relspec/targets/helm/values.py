@@ -216,6 +216,9 @@ def _without_value(error: Any, path: Path, hidden: frozenset[Path]) -> str:
     secret = path in hidden or any(isinstance(step, str) and names_secret(step) for step in path)
     nested = isinstance(error.instance, dict | list) and bool(error.instance)
     if secret or looks_secret(text) or has_login(text) or (nested and (len(text) > MAX_VALUE or _holds_secret(text))):
+        missing = getattr(error.kind, "property", None)
+        if isinstance(missing, str):  # a name of the schema, not of the values
+            return f"{missing} is missing"
         return f"the value breaks the schema's rule {error.schema_path[-1] if error.schema_path else 'false'}"
     return str(error.message)
 
