@@ -945,6 +945,7 @@ def test_what_was_not_looked_at_makes_the_way_back_stepped_until_the_rollout_goe
 # ------------------------------------------------------------------------------- what a repository says in three verbs
 
 RECS = "production/recs"
+PLACE = "environments/production/environment.yaml"
 SPEC = "environments/production/recs/release.yaml"
 
 
@@ -1063,3 +1064,13 @@ def test_where_nobody_looks_on_it_is_not_known(tmp_path: Path, monkeypatch: pyte
     verdict, why = in_every_verb(made)
     assert verdict == "stepped"
     assert "is not known" in why
+
+
+def test_what_the_environment_says_since_makes_another_pod_template(tmp_path: Path) -> None:
+    made = released(tmp_path, 1, 2)
+    with (made.folder / PLACE).open("a") as place:
+        place.write("defaults: {env: {REGION: eu}}\n")
+    made.commit("defaults", "2026-03-04T15:00:00Z")
+    gone = ("stepped", "all 5 steps again: its ReplicaSet was pruned or never was")
+    assert back_to(made, "HEAD~2") == gone
+    assert way_back(made, "drill", RECS) == gone

@@ -294,7 +294,7 @@ def _readiness(
         newest = _newest(tools, drilled, restored, then, now, older)
         if newest is not None:
             return readiness(newest)
-        wanted = _ran(history, drilled, restored, then)
+        wanted = restored.compiled or _ran(history, then)
         if wanted is None:
             return None
         revisions = history.revisions(place.id, place.file, (wanted,))
@@ -338,10 +338,8 @@ def _images(state: State) -> frozenset[tuple[str, str]]:
     return frozenset(named) if len(named) == len(services) else frozenset()
 
 
-def _ran(history: History, drilled: Drilled, restored: Restored, then: State) -> CompiledRelease | None:
-    """What ran in a state, which is what comes back where that is the same."""
-    if drilled.proof is not None and drilled.proof.kind == "identical" and restored.compiled is not None:
-        return restored.compiled
+def _ran(history: History, then: State) -> CompiledRelease | None:
+    """What ran in a state."""
     assert then.declared is not None  # noqa: S101 - a state that is not there is no way back
     return history.compiled(then.last.id, then.declared.place.id, then.declared.place.file)[0]
 

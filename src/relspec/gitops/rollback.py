@@ -396,7 +396,7 @@ class _Preparation:
             prediction=prediction,
             unpredicted=unpredicted,
             drops=self._drops(review, prediction),
-            expected=self._expected(each, before, review),
+            expected=self._expected(each, before, after, review),
             compose=_compose_folder(self.output, each, step.proof),
             also=tuple(self._also(step)),
         )
@@ -429,22 +429,29 @@ class _Preparation:
         except (RelspecError, GitFailedError) as error:
             return None, error.findings[0].message if isinstance(error, RelspecError) else str(error)
 
-    def _expected(self, each: Destination, before: CompiledRelease | None, review: Reviewed) -> Readiness | None:
-        """How fast it comes into force: the way from what HEAD runs, which may be nothing, to what ran then."""
+    def _expected(
+        self, each: Destination, before: CompiledRelease | None, after: CompiledRelease | None, review: Reviewed
+    ) -> Readiness | None:
+        """How fast it comes into force: the way from what HEAD runs, which may be nothing, to what will run.
+
+        That is what ran then, but in the environment of today and beside the services that stay: a pod template that
+        never was has no ReplicaSet to go back to.
+        """
         then, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
         if each.now is None:
             return _cold_start(each.commit, self._time(each.commit), then) if then is not None else None
-        if then is None:
+        wanted = after if after is not None and not after.stopped else then
+        if wanted is None:
             return None
-        ends = (then, before) if before is not None else (then,)
+        ends = (wanted, before) if before is not None else (wanted,)
         revisions = self.history.revisions(each.release, each.place.file, ends)
         if not revisions:
             return None
         if before is not None:
             # The newest revision may be older than HEAD: another version of a model that no output names is none.
             revisions = [*revisions[:-1], replace(revisions[-1], compiled=before)]
-        later = self._as_far_as_known(lambda: review.context(then, before), Context())
-        found = readiness(revisions, wanted=then, later=later)
+        later = self._as_far_as_known(lambda: review.context(wanted, before), Context())
+        found = readiness(revisions, wanted=wanted, later=later)
         if not found.needed or not self.orders.moves_head:
             return found
         # What is committed has gone back: it would not go back again, and only the others are left to.
