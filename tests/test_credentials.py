@@ -510,9 +510,13 @@ def test_a_secret_in_a_record_reaches_no_output(field: str, tmp_path: Path) -> N
         assert done.code == 1
         assert HUNTER not in done.out + done.err
     (found,) = json.loads(run(made.folder, "check", "--format", "json").out)["diagnostics"]
-    assert (found["code"], found["file"]) == ("RS231", "registry/als/v1.yaml")
+    assert (found["code"], found["file"]) == ("RS231", RELEASE)
     assert run(made.folder, "compile").code == 1
     assert not (made.folder / "rendered").exists()
+    # Who does not repeat it is not held up: a record can't be edited.
+    write(made.folder, with_service({"model": "als@v1"}))
+    assert run(made.folder, "compile").code == 0
+    assert not [path for path in (made.folder / "rendered").rglob("*.yaml") if HUNTER in path.read_text()]
 
 
 def test_a_secret_of_an_environment_is_said_once_with_all_its_releases() -> None:

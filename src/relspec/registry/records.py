@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from relspec.credentials import looks_secret
-from relspec.diagnostics import Finding, Path, RelspecError, Remedy, Where
-from relspec.layers import Data
+from relspec.diagnostics import Finding, RelspecError, Remedy, Where
 from relspec.loader import Loader
 from relspec.registry.versions import parse_version, valid_version_text
 from relspec.spec.registry import Model, ModelVersion, Quarantine
@@ -23,11 +21,6 @@ from relspec.tree import NOT_OURS, absent, not_ours
 
 FOLDER = "registry"
 Lifecycle = Literal["candidate", "available", "deprecated", "archived"]
-
-LOADED_BY_LOGIN = (
-    "take it out: a service has it as {secret: NAME/KEY}, from outside Git; if it was committed, replace it"
-)
-"""What to do about a secret in a record, which has no references of its own."""
 
 
 class ResolvedModel(Struct, frozen=True):
@@ -121,9 +114,8 @@ class Registry:
         """The record of an exact version. Raises RelspecError with what is wrong with it."""
         if (model, version) not in self._records:
             path = record_file(model, version)
-            data = self._loader.document(path, ModelVersion, "ModelVersion")
-            record = ModelVersion.model_validate(data)
-            problems = (*self._record_misfits(record, model, version, path), *_written_out(data, path))
+            record = ModelVersion.model_validate(self._loader.document(path, ModelVersion, "ModelVersion"))
+            problems = tuple(self._record_misfits(record, model, version, path))
             if problems:
                 raise RelspecError(*problems)
             self._records[model, version] = record
@@ -207,25 +199,6 @@ class Registry:
             message = f"{version} is not a {scheme} version"
             hint = "rename the record, or change versioning in model.yaml"
             yield Finding("RS216", message, Where(path, ("version",)), hint)
-
-
-def _written_out(data: Data, file: str) -> Iterator[Finding]:
-    """RS231 of texts in a record that are a secret wherever they stand: releases repeat them as {model: uri} and the like.
-
-    Not in its interface, whose examples may look like anything.
-    """
-    for path, text in _texts({key: value for key, value in data.items() if key != "interface"}, ()):
-        if looks_secret(text):
-            name = next((step for step in reversed(path) if isinstance(step, str)), "")
-            yield Finding("RS231", f"{name} holds a literal secret", Where(file, path), LOADED_BY_LOGIN)
-
-
-def _texts(data: Any, at: Path) -> Iterator[tuple[Path, str]]:
-    if isinstance(data, str):
-        yield at, data
-    elif isinstance(data, dict | list):
-        for step, value in data.items() if isinstance(data, dict) else enumerate(data):
-            yield from _texts(value, (*at, step))
 
 
 def model_file(model: str) -> str:

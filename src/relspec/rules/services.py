@@ -24,7 +24,7 @@ from relspec.rules.finding import at_environment, at_service
 from relspec.rules.models import workloads
 from relspec.rules.strategies import runs_in_kubernetes
 from relspec.spec.quantities import seconds
-from relspec.spec.service import FileContent, FromEnvironment, FromHost, FromSecret, Overrides, Service
+from relspec.spec.service import FileContent, FromEnvironment, FromHost, FromModel, FromSecret, Overrides, Service
 from relspec.targets.compose.companions import companion_name
 from relspec.targets.compose.interpolation import secret_variable
 from relspec.targets.draft import Draft
@@ -260,8 +260,14 @@ def secrets(release: ResolvedRelease, service: ResolvedService) -> Iterator[Find
     for at, words in _commands(service.spec):
         for index in secret_words(words):
             yield at_service(service, "RS231", (*at, index), f"{at[-1]} holds a literal secret", KEEP_OUTSIDE)
+    for path, field in _from_record(service):
+        yield at_service(service, "RS231", path, f"{path[-1]} gets a literal secret: {field}", KEEP_OUTSIDE)
     for path, name in _in_overrides(service.spec.overrides):
         yield at_service(service, "RS231", path, f"{name} holds a literal secret", KEEP_OUTSIDE)
+    yield from _secrets_of_files(service)
+
+
+def _secrets_of_files(service: ResolvedService) -> Iterator[Finding]:
     for name, given in (service.spec.files or {}).items():
         if isinstance(given, FileContent) and secret_in_text(name, given.content):
             at_content = ("files", name, "content")
@@ -269,6 +275,17 @@ def secrets(release: ResolvedRelease, service: ResolvedService) -> Iterator[Find
     for file in service.files:
         if file.source is not None and secret_in_file(file.source, file.content):
             yield at_service(service, "RS231", file.origin, f"{file.source} holds a literal secret", KEEP_OUTSIDE)
+
+
+def _from_record(service: ResolvedService) -> Iterator[tuple[Path, str]]:
+    """The variables that repeat a secret from the record of the service's model, and where that is.
+
+    The record alone holds nobody up: it can't be edited, and what is not repeated reaches no output.
+    """
+    model = service.model
+    for path, value in references(service):
+        if model is not None and isinstance(value, FromModel) and looks_secret(model.field(value.model) or ""):
+            yield path, f"{value.model} in {model.file}"
 
 
 def secrets_of_release(release: ResolvedRelease) -> Iterator[Finding]:
