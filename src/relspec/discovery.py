@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -70,7 +70,7 @@ def discover(tree: Tree, loader: Loader) -> Found:
         if RELEASE_FILE not in names:
             continue
         file = f"{folder}/{RELEASE_FILE}"
-        environment = _enclosing(path, known)
+        environment = enclosing(path, known)
         if environment is None:
             findings += _homeless(tree, folder)
             continue
@@ -155,10 +155,10 @@ def _no_file(folder: str, name: str) -> Finding:
     return Finding(FILES[name], f"{path} is a folder, not a file", Where(path), f"rename it, and write a file {name}")
 
 
-def _enclosing(path: str, environments: Set[str]) -> str | None:
-    """The innermost environment that holds `path`."""
+def enclosing(path: str, known: Container[str]) -> str | None:
+    """The innermost of some known paths, of environments or of releases, that is `path` or holds it."""
     while path:
-        if path in environments:
+        if path in known:
             return path
         path = path.rpartition("/")[0]
     return None

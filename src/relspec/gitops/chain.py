@@ -188,15 +188,11 @@ class Chain:
         index = len(self._links)
         self._links.append(link)
         for path in link[1] or ():
-            name = path
-            while True:
+            for name in (path, *folders_above(path), ""):
                 known = self._touched.setdefault(name, [])
                 if known and known[-1] == index:
                     break
                 known.append(index)
-                if not name:
-                    break
-                name = name.rpartition("/")[0]
         return True
 
     def _next_logged(self, path: str, index: int) -> int | None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from relspec.compiler import Compiled, CompiledRelease, Compiler
 from relspec.diagnostics import Diagnostic, Finding, RelspecError, Where
-from relspec.discovery import Place
+from relspec.discovery import Place, enclosing
 from relspec.gitops.changes import Change, describe, describe_environment, headline
 from relspec.gitops.declared import Declared, declare
 from relspec.gitops.impact import Effect, impact
@@ -444,12 +444,9 @@ class _Planning(Struct, frozen=True, dict=True):
             return
         inside = f"{self.review.compiler.output}/"
         outputs = [path for path in self.review.changed if path.startswith(inside)]
-        owners: set[str] = set()
-        for path in outputs:
-            folder = path.removeprefix(inside).rpartition("/")[0]
-            while folder and folder not in self.review.after.places and folder not in self.review.before.places:
-                folder = folder.rpartition("/")[0]
-            owners.update([folder] if folder else [])
+        known = {*self.review.after.places, *self.review.before.places}
+        folders = (path.removeprefix(inside).rpartition("/")[0] for path in outputs)
+        owners = {owner for folder in folders if (owner := enclosing(folder, known)) is not None}
         alone = sorted(owners - {*shown, *self._formers})
         if self.wanted is None and alone:
             more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""

@@ -35,7 +35,7 @@ def brought_back(
 
 def versions_of(declared: Declared, service: str) -> tuple[str, ...]:
     """The exact versions that a service of a state runs, its candidate's too."""
-    candidate = candidate_model(declared, service) if service in declared.services else None
+    candidate = candidate_model(declared, service)
     found = (declared.models.get(service), candidate)
     return tuple(reference for reference in found if reference is not None)
 

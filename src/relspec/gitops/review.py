@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from relspec.compiler import Compiled, Compiler
 from relspec.diagnostics import Finding, RelspecError, Severity, Where
-from relspec.discovery import ENVIRONMENT_FILE, MISNAMED, RELEASE_FILE, Place
+from relspec.discovery import ENVIRONMENT_FILE, MISNAMED, RELEASE_FILE, Place, enclosing
 from relspec.gitops.commit_tree import CommitTree
 from relspec.gitops.prediction import merged
 from relspec.gitops.repository import Commit, Repository
@@ -161,9 +161,7 @@ class Review(Struct, frozen=True, dict=True):
         """
         resolver = self.before.compiler.resolver
         known = self.before.compiler.found.environments
-        around = environment
-        while around and around not in known:
-            around = around.rpartition("/")[0]
+        around = enclosing(environment, known) or ""
         gone = [path for path in known if around != environment and path not in self.compiler.found.environments]
         for path in dict.fromkeys([around, *gone]):
             if path:

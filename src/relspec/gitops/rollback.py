@@ -437,12 +437,13 @@ class _Preparation:
         That is what ran then, but in the environment of today and beside the services that stay: a pod template that
         never was has no ReplicaSet to go back to.
         """
-        then, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
-        if each.now is None:
-            return _cold_start(each.commit, self._time(each.commit), then) if then is not None else None
-        wanted = after if after is not None and not after.stopped else then
+        wanted = after if each.now is not None and after is not None and not after.stopped else None
+        if wanted is None:
+            wanted, _ = self.history.compiled(each.commit.id, each.then.place.id, each.then.place.file)
         if wanted is None:
             return None
+        if each.now is None:
+            return _cold_start(each.commit, self._time(each.commit), wanted)
         ends = (wanted, before) if before is not None else (wanted,)
         revisions = self.history.revisions(each.release, each.place.file, ends)
         if not revisions:

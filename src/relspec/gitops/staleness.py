@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from relspec.compiler import Compiled, Compiler
 from relspec.diagnostics import Diagnostic, Kind, RelspecError, Severity
+from relspec.discovery import enclosing
 from relspec.gitops.proof import edition
 from relspec.gitops.repository import Repository
 from relspec.gitops.review import Review
@@ -100,7 +101,6 @@ def _touched(review: Review, output: str) -> Iterator[str]:
     known = {*review.before.places, *review.after.places}
     for path in review.repository.changed(review.base, review.commit or review.base):
         folder = path.removeprefix(f"{output}/").rpartition("/")[0] if path.startswith(f"{output}/") else ""
-        while folder and folder not in known:
-            folder = folder.rpartition("/")[0]
-        if folder:
-            yield folder
+        release = enclosing(folder, known)
+        if release is not None:
+            yield release

@@ -8,7 +8,6 @@ day is known, and none has ended; then the finding says so.
 from __future__ import annotations
 
 import posixpath
-from calendar import monthrange
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -19,6 +18,7 @@ from relspec.catalogue import CATALOGUE
 from relspec.diagnostics import Finding, Kind, Path, Related, Severity, Where, word
 from relspec.resolve import ResolvedEnvironment, ResolvedRelease
 from relspec.spec.environment import Allowance, Policies
+from relspec.spec.quantities import is_day
 
 OF_CHANGES = frozenset({"RS432", "RS433", "RS435"})
 """Policy codes that only a comparison of two trees gives: whether they are allowed for nothing shows nowhere else."""
@@ -64,7 +64,7 @@ def allowances(release: ResolvedRelease) -> Iterator[Finding]:
             message = f"{allowance.code} can't be allowed: {what}"
             hint = "only findings of class policy can be allowed"
             yield Finding("RS122", message, _where(release.environment, allowance, "code"), hint)
-        if not _is_a_day(allowance.until):
+        if not is_day(allowance.until):
             message = f"{allowance.until} is no day of the calendar"
             hint = 'write a day: until: "2026-12-31"'
             yield Finding("RS122", message, _where(release.environment, allowance, "until"), hint)
@@ -158,9 +158,3 @@ def _where(environment: ResolvedEnvironment, allowance: Allowance, field: str) -
     """A field of an allowance."""
     index = _written(environment).allow.index(allowance)
     return environment.where(("policies", "allow", index, field))
-
-
-def _is_a_day(text: str) -> bool:
-    """Whether YYYY-MM-DD is in the calendar."""
-    year, month, day = (int(part) for part in text.split("-"))
-    return year >= 1 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]

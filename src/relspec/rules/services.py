@@ -297,7 +297,6 @@ def secrets_of_release(release: ResolvedRelease) -> Iterator[Finding]:
         read_as = readers.get(name, "")
         by_name = _is_secret(name, value)
         if by_name or _is_secret(read_as, value):
-            by_name = by_name or name not in readers
             message = f"{name} holds a literal secret" + ("" if by_name else f", which {readers[name]} reads")
             yield at_environment(release.environment, "RS231", ("variables", name), message, KEEP_OUTSIDE)
 

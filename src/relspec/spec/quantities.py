@@ -7,6 +7,7 @@ Shapes follow Kubernetes (`resource.Quantity`, DNS-1123 labels) and the distribu
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -135,3 +136,9 @@ def millicores(cpu: str | int) -> int:
         return int(text[:-1])
     whole, _, fraction = text.partition(".")
     return int(whole) * 1000 + int((fraction + "000")[:3])
+
+
+def is_day(text: str) -> bool:
+    """Whether YYYY-MM-DD is in the calendar."""
+    year, month, day = (int(part) for part in text.split("-"))
+    return year >= 1 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]

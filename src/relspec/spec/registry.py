@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -11,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from relspec.credentials import hidden_in_prose
 from relspec.spec.model import SpecModel
-from relspec.spec.quantities import Image, Memory, Name
+from relspec.spec.quantities import Image, Memory, Name, is_day
 from relspec.spec.release import ApiVersion
 
 VersionText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -20,16 +19,14 @@ Text = Annotated[str, Field(min_length=1, max_length=2048)]
 Reason = Annotated[Text, AfterValidator(hidden_in_prose)]
 
 
-_TIME = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})(T([01][0-9]|2[0-3])(:[0-5][0-9]){0,2}Z)?")
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T([01][0-9]|2[0-3])(:[0-5][0-9]){0,2}Z)?")
 
 
 def _in_the_calendar(text: str) -> str:
     """A day, or a time of one in UTC, as ISO 8601 has them. Raises PydanticCustomError RS122 where there is no such day."""
     match = _TIME.fullmatch(text)
-    if match is not None:
-        year, month, day = (int(match[part]) for part in ("year", "month", "day"))
-        if year >= 1 and 1 <= month <= 12 and 1 <= day <= monthrange(year, month)[1]:
-            return text
+    if match is not None and is_day(match[1]):
+        return text
     hint = "write a day or a time in UTC: 2026-03-04, 2026-03-04T14:05:00Z"
     raise PydanticCustomError("RS122", "{value} is in no calendar", {"hint": hint})
 
